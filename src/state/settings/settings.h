@@ -1,0 +1,76 @@
+// The live settings: durable in the partition "settings", the same for all loops, validated as a
+// whole.
+//
+// A change is checked against the schema and against the whole (contradictions between settings),
+// then committed with an audit record, then given to every loop. Readers use source(loop).current()
+// each time they need a value. Changes are made on the home loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/setting.h"
+#include "kv/store.h"
+#include "obs/log.h"
+#include "rt/runtime.h"
+
+namespace ph::settings {
+
+inline constexpr ErrorKind kContradiction{"settings", "contradiction", Disposition::permanent};
+
+// Answers "" or a sentence naming the settings that contradict each other.
+using WholeCheck = std::function<std::string(const config::Values&)>;
+
+struct SettingsPorts {
+  rt::Runtime& runtime;
+  kv::Store& store;
+  const config::Schema& schema;
+  obs::Log& log;
+};
+
+struct AuditEntry {
+  Time when;
+  std::string who;
+  std::string name;
+  std::string value;  // "" after a reset
+};
+
+class Settings {
+ public:
+  // On `home`. A stored value that the schema no longer allows is ignored, and logged.
+  static rt::Task<Result<std::unique_ptr<Settings>>> open(SettingsPorts ports, rt::Loop& home,
+                                                          WholeCheck check);
+  ~Settings();
+
+  config::Source& source(const rt::Loop& loop);
+  const config::Schema& schema() const { return ports_.schema; }
+  rt::Loop& home() const { return home_; }
+
+  // kUnknownSetting, kBadValue, kContradiction with a sentence for the operator; kv's errors. Has
+  // acted on the home loop when answered, and on the others with their next callback.
+  rt::Task<Status> set(std::string name, std::string value, std::string who, rt::Deadline deadline);
+  rt::Task<Status> reset(std::string name, std::string who, rt::Deadline deadline);
+  // The newest first.
+  rt::Task<Result<std::vector<AuditEntry>>> audit(size_t limit);
+
+ private:
+  class View;
+  Settings(SettingsPorts ports, rt::Loop& home, WholeCheck check,
+           std::unique_ptr<kv::Partition> partition);
+  rt::Task<Status> load();
+  rt::Task<Status> apply(config::Values next, AuditEntry entry, rt::Deadline deadline);
+  void publish(config::Values values);
+
+  SettingsPorts ports_;
+  rt::Loop& home_;
+  WholeCheck check_;
+  std::unique_ptr<kv::Partition> partition_;
+  kv::Version version_;                       // of what is published
+  std::vector<std::shared_ptr<View>> views_;  // shared with callbacks on their way to other loops
+};
+
+}  // namespace ph::settings
