@@ -16,6 +16,9 @@ inline constexpr ErrorKind kUncertain{"kv", "uncertain", Disposition::transient}
 inline constexpr ErrorKind kTooLarge{"kv", "too_large", Disposition::permanent};
 inline constexpr ErrorKind kNoBlob{"kv", "no_such_blob", Disposition::permanent};
 inline constexpr ErrorKind kDamaged{"kv", "damaged", Disposition::permanent};
+// Too many commits wait for the disk; this one was not made.
+inline constexpr ErrorKind kBusy{"kv", "busy", Disposition::transient};
+inline constexpr ErrorKind kBadName{"kv", "bad_partition_name", Disposition::bug};
 inline constexpr ErrorKind kStopping{"kv", "stopping", Disposition::transient};
 
 }  // namespace ph::kv
