@@ -55,6 +55,10 @@ class Stream {
   virtual Result<size_t> try_write(std::string_view bytes) = 0;
   virtual ParkAwaiter readable(Deadline deadline, std::source_location where) = 0;
   virtual ParkAwaiter writable(Deadline deadline, std::source_location where) = 0;
+  // Wakes the activity that is parked in readable() with a hint, though nothing may have come: how
+  // a session that waits for its peer learns that something else happened (IMAP IDLE). Remembered
+  // like Parking::wake when nobody is parked.
+  virtual void nudge_reader() = 0;
   // No more octets from us (the peer reads the end of the stream); reading goes on.
   virtual void shutdown_write() = 0;
   // Both directions end now; waits of this stream end with kClosed or a hint. Idempotent.
