@@ -126,7 +126,7 @@ class [[nodiscard]] Task {
     Handle handle_;
   };
   Awaiter operator co_await() const {
-    PH_CHECK(handle_ != nullptr);
+    PH_CHECK(handle_);
     return Awaiter(handle_);
   }
 
