@@ -82,8 +82,8 @@ class Message {
   std::string_view at(Span span) const { return bytes_.substr(span.begin, span.size()); }
   HeaderView header(const Part& part) const { return HeaderView(at(part.header)); }
   std::string_view body(const Part& part) const { return at(part.body); }
-  // Parts in the tree, and the steps parsing took (lines looked at and parts made): the measure of
-  // the tests that prove linear time.
+  // Parts in the tree, and the steps parsing took (octets and lines looked at, each time anew): the
+  // measure of the tests that prove linear time.
   uint64_t part_count() const { return part_count_; }
   uint64_t steps() const { return steps_; }
 
@@ -95,7 +95,7 @@ class Message {
 };
 
 // The content of a part without its transfer encoding; nullopt if that is unrecognised (BINARY's
-// UNKNOWN-CTE, RFC 3516). For multipart and message parts the octets as they are.
+// UNKNOWN-CTE, RFC 3516). For a multipart the octets as they are.
 std::optional<std::string> decoded(const Message& message, const Part& part);
 // The same for text as UTF-8, by the charset parameter. Unrecognised encodings count as 8bit.
 std::string decoded_text(const Message& message, const Part& part);

@@ -1,7 +1,8 @@
 // Substring search in messages as IMAP SEARCH defines it (RFC 3501 section 6.4.4).
 //
 // Compared is decoded text without regard to case: encoded words and character sets become UTF-8,
-// transfer encodings are undone. Linear time, and memory of some 64 KiB however large the message.
+// transfer encodings are undone. Linear time; memory for one header field or 64 KiB of a body,
+// however large the message.
 #pragma once
 
 #include <string_view>

@@ -2,7 +2,7 @@
 //
 // Decoding never fails and is linear: what is not a well-formed encoded word stays as it is, raw
 // octets beyond ASCII are UTF-8 if valid, else windows-1252. Adjacent words of one character set
-// and encoding are joined before conversion, because real mail cuts them inside a character.
+// are joined before conversion, because real mail cuts them inside a character.
 #pragma once
 
 #include <string>

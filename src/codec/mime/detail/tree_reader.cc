@@ -1,0 +1,176 @@
+#include "codec/mime/detail/tree_reader.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "codec/mime/detail/content_fields.h"
+
+namespace ph::mime {
+namespace {
+
+std::string_view without_padding(std::string_view line) {
+  const size_t last = line.find_last_not_of(" \t\r\n");
+  return line.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
+void make_opaque(Part& part) {
+  part.type = "application";
+  part.subtype = "octet-stream";
+  part.parameters.clear();
+}
+
+}  // namespace
+
+TreeReader::TreeReader(std::string_view bytes, const Limits& limits)
+    : bytes_(bytes), limits_(limits), parameters_left_(limits.parameters) {
+  PH_CHECK(limits.parts > 0);
+}
+
+Part TreeReader::read() {
+  Part root;
+  read_part(root, 0, "text/plain");
+  return root;
+}
+
+TreeReader::Stop TreeReader::read_part(Part& part, uint32_t depth, std::string_view default_type) {
+  ++part_count_;
+  Stop stop = read_header(part);
+  steps_ += part.header.size();  // looked at once more, for its fields
+  read_content_fields(part, HeaderView(bytes_.substr(part.header.begin, part.header.size())),
+                      default_type, parameters_left_);
+  parameters_left_ -= part.parameters.size();
+  if (part.disposition) parameters_left_ -= part.disposition->parameters.size();
+  settle_type(part, depth);
+  part.body = {part.header.end, part.header.end};
+  if (stop.kind == StopKind::empty_line) {
+    const uint64_t lines_before = lines_;
+    stop = read_body(part, depth);
+    close_body(part, lines_before, stop);
+  } else if (part.is_message()) {
+    // The header ran into the end of the part: the message inside is empty.
+    ++part_count_;
+    Part& child = part.children.emplace_back();
+    child.header = child.body = part.body;
+  }
+  return stop;
+}
+
+TreeReader::Stop TreeReader::read_header(Part& part) {
+  part.header.begin = at_;
+  const uint64_t lines_before = lines_;
+  Stop stop;
+  while (next_line(stop)) {
+    const std::string_view line = bytes_.substr(at_, 2);
+    if (!line.starts_with('\n') && line != "\r\n") {
+      skip_line();
+      continue;
+    }
+    skip_line();
+    part.header.end = at_;
+    part.header_lines = lines_ - lines_before;
+    return {.kind = StopKind::empty_line};
+  }
+  part.header.end = std::max(part.header.begin, stop.content_end);
+  part.header_lines = stop.content_end >= part.header.begin ? stop.content_lines - lines_before : 0;
+  return stop;
+}
+
+// What cannot be taken apart is shown as what it is then (see message.h).
+void TreeReader::settle_type(Part& part, uint32_t depth) {
+  if (!part.is_multipart() && !part.is_message()) return;
+  if (depth >= limits_.depth || part_count_ >= limits_.parts) return make_opaque(part);
+  if (!part.is_multipart() || !usable_boundary(part).empty()) return;
+  part.type = "text";
+  part.subtype = "plain";
+  part.parameters.clear();
+}
+
+TreeReader::Stop TreeReader::read_body(Part& part, uint32_t depth) {
+  if (part.is_multipart()) return read_multipart(part, depth);
+  if (part.is_message()) return read_part(part.children.emplace_back(), depth + 1, "text/plain");
+  return skip_content();
+}
+
+TreeReader::Stop TreeReader::read_multipart(Part& part, uint32_t depth) {
+  const std::string boundary = usable_boundary(part);
+  const uint32_t level = ++level_;
+  boundaries_[boundary].push_back(level);
+  const std::string_view child_type = part.subtype == "digest" ? "message/rfc822" : "text/plain";
+
+  Stop stop = skip_content();  // the preamble
+  while (stop.kind == StopKind::delimiter && stop.level == level) {
+    stop = read_part(part.children.emplace_back(), depth + 1, child_type);
+  }
+
+  const auto open = boundaries_.find(boundary);
+  open->second.pop_back();
+  if (open->second.empty()) boundaries_.erase(open);
+  --level_;
+  if (stop.kind == StopKind::closing_delimiter && stop.level == level) {
+    stop = skip_content();  // the epilogue
+  }
+  return stop;
+}
+
+TreeReader::Stop TreeReader::skip_content() {
+  Stop stop;
+  while (next_line(stop)) skip_line();
+  return stop;
+}
+
+void TreeReader::close_body(Part& part, uint64_t lines_before, const Stop& stop) {
+  if (stop.content_end < part.body.begin) return;  // the header's empty line is the delimiter's too
+  part.body.end = stop.content_end;
+  part.body_lines = stop.content_lines - lines_before;
+}
+
+// True if the line at at_ is content. Else at the end of the octets, or behind a delimiter line.
+bool TreeReader::next_line(Stop& stop) {
+  ++steps_;
+  if (at_ >= bytes_.size()) {
+    stop = {.kind = StopKind::end_of_bytes, .content_end = at_, .content_lines = lines_};
+    return false;
+  }
+  // The part that reaches the limit runs to the end.
+  if (level_ == 0 || part_count_ >= limits_.parts) return true;
+  if (bytes_[at_] != '-' || !bytes_.substr(at_).starts_with("--")) return true;
+  const std::string_view line = current_line();
+  steps_ += line.size();
+  if (!is_delimiter(line, stop)) return true;
+  stop.content_end = at_;
+  stop.content_lines = lines_;
+  if (stop.content_end > 0) {  // a line end stands before every line but the first
+    stop.content_end -= stop.content_end > 1 && bytes_[at_ - 2] == '\r' ? 2 : 1;
+    --stop.content_lines;
+  }
+  skip_line();
+  return false;
+}
+
+std::string_view TreeReader::current_line() const {
+  const size_t feed = bytes_.find('\n', at_);
+  return bytes_.substr(at_, feed == std::string_view::npos ? feed : feed + 1 - at_);
+}
+
+void TreeReader::skip_line() {
+  const std::string_view line = current_line();
+  at_ += line.size();
+  steps_ += line.size();
+  lines_ += line.ends_with('\n') ? 1 : 0;
+}
+
+// The whole line counts, padding aside: a boundary that begins another one is not mistaken for it.
+bool TreeReader::is_delimiter(std::string_view line, Stop& stop) const {
+  line = without_padding(line).substr(2);
+  const auto level_of = [&](std::string_view boundary) {
+    const auto found = boundaries_.find(boundary);
+    return found == boundaries_.end() ? 0U : found->second.back();
+  };
+  const uint32_t open = level_of(line);
+  const uint32_t closing = line.ends_with("--") ? level_of(line.substr(0, line.size() - 2)) : 0U;
+  stop.kind = closing > open ? StopKind::closing_delimiter : StopKind::delimiter;
+  stop.level = std::max(open, closing);
+  return stop.level > 0;
+}
+
+}  // namespace ph::mime
