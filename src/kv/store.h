@@ -48,6 +48,9 @@ using BlobBytes = std::shared_ptr<const std::string>;
 inline constexpr size_t kKeyBytesMax = 1024;
 inline constexpr size_t kValueBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kTagBytesMax = 64;
+inline constexpr size_t kBatchBytesMax = 64 * 1024 * 1024;  // keys and values, blobs not counted
+inline constexpr size_t kBlobBytesMax = 1024 * 1024 * 1024;
+inline constexpr size_t kPartitionNameBytesMax = 200;
 
 // What one commit does, in order: a later change to a key wins over an earlier one.
 class Batch {
@@ -130,12 +133,15 @@ class Partition {
  public:
   virtual ~Partition() = default;
   virtual const std::string& name() const = 0;
-  // After all commits called so far, durable or on their way.
+  // After all commits called so far, durable or on their way. Rises with every commit, not always
+  // by one: the number of a failed commit is not used again.
   virtual Version version() const = 0;
   virtual std::unique_ptr<Snapshot> read() = 0;
   // get and scan of the newest answered state.
   virtual rt::Task<Result<std::optional<std::string>>> get(std::string key) = 0;
   virtual rt::Task<Result<Page>> scan(Range range) = 0;
+  // The commit is on its way when this returns; the Task only waits for the answer (dropping it
+  // does not undo anything). kBusy when too many wait for the disk.
   virtual rt::Task<Result<Version>> commit(Batch batch, CommitOptions options) = 0;
 };
 
@@ -153,10 +159,10 @@ struct StoreFigures {
 class Store {
  public:
   virtual ~Store() = default;
-  // Opens or makes a partition whose home is `home`. One opener per name at a time; the Store must
-  // outlive it. Names are [a-z0-9/_.-]{1,200}.
+  // Opens or makes a partition whose home is `home`. One opener per name at a time (a second one
+  // gets kConflict); the Store must outlive it. Names are [a-z0-9/_.-]{1,200}, else kBadName.
   virtual Result<std::unique_ptr<Partition>> open(rt::Loop& home, std::string_view name) = 0;
-  // The names of all partitions that hold something, with this prefix, in order; at most `limit`.
+  // The names of all partitions that hold a key, with this prefix, in order; at most `limit`.
   virtual Result<std::vector<std::string>> partitions(std::string_view prefix, size_t limit) = 0;
   // The octets [offset, offset+length) of a blob (to its end when it is shorter). kNoBlob,
   // kDamaged.

@@ -47,6 +47,7 @@ struct CrashPoint {
 };
 
 struct DiskCore;
+class Session;
 
 class MemDisk {
  public:
@@ -98,7 +99,8 @@ class MemStore final : public kv::Store {
   uint64_t free_bytes() const override;
 
  private:
-  std::shared_ptr<DiskCore> core_;
+  // Shared with its partitions and reads, which a test may kill after the store.
+  std::shared_ptr<Session> session_;
 };
 
 }  // namespace ph::kv_mem
