@@ -39,9 +39,9 @@ struct Partial {
 
 struct FetchItem {
   FetchKind kind = FetchKind::uid;
-  bool peek = false;  // does not set \Seen
-  Section section;    // for body_section, binary, binary_size
-  std::optional<Partial> partial;
+  bool peek = false;     // does not set \Seen
+  Section section = {};  // for body_section, binary, binary_size
+  std::optional<Partial> partial = {};
   bool operator==(const FetchItem&) const = default;
 };
 

@@ -22,7 +22,7 @@ std::optional<std::string> pattern_from_wire(std::string_view wire, NameForm for
 std::string mailbox_to_wire(std::string_view name, NameForm form);
 
 // RFC 3501 section 6.3.8: `*` matches anything, `%` anything but the delimiter. INBOX as the first
-// level matches in any case. Time is linear in name times pattern.
+// level matches in any case. At most name times pattern steps.
 struct ListPattern {
   std::string_view pattern;
   char delimiter = '/';

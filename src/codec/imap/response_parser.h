@@ -30,8 +30,8 @@ enum class NodeKind : uint8_t { atom, string, nil, list };
 
 struct ResponseNode {
   NodeKind kind = NodeKind::atom;
-  std::string text;                           // atom, string (quoted or literal)
-  std::vector<ResponseNode> items;            // list
+  std::string text = {};                      // atom, string (quoted or literal)
+  std::vector<ResponseNode> items = {};       // list
   bool is_atom(std::string_view word) const;  // in any case
 };
 
@@ -41,7 +41,7 @@ struct Response {
   std::string tag;                     // of a tagged one
   std::optional<Condition> condition;  // of a status response
   std::vector<ResponseNode> code;      // what stood in brackets: {UIDNEXT, 5}
-  std::string text;                    // of a status response or a continuation
+  std::string text = {};               // of a status response or a continuation
   std::vector<ResponseNode> items;     // of any other: {2, EXISTS}, {LIST, (...), "/", INBOX}
 };
 

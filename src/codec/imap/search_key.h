@@ -49,12 +49,12 @@ enum class SearchKind : uint8_t {
 struct SearchKey {
   SearchKind kind = SearchKind::all;
   SystemFlag flag = SystemFlag::seen;
-  CalendarDate date;
+  CalendarDate date = {};
   uint64_t number = 0;
-  std::string field;
-  std::string text;  // in the command's charset
-  SequenceSet numbers;
-  std::vector<SearchKey> children;
+  std::string field = {};
+  std::string text = {};  // in the command's charset
+  SequenceSet numbers = {};
+  std::vector<SearchKey> children = {};
   bool operator==(const SearchKey&) const = default;
 };
 
