@@ -8,7 +8,7 @@
 //                       the clear behind the reply first: it ends the connection (injection).
 //   AuthChallenge    -> respond() or cancel_auth()
 //   DataReady        -> content() in pieces, then finish_content()
-//   MessageDone      -> the transaction is over; Ready again: send() the next message, or quit()
+//   MessageDone      -> the transaction is over, idle again: send() the next message, or quit()
 //   the connection ended or timed out, at any time -> lost(); the event Lost says at which stage
 //
 // Every reply of the peer is raised, with code, enhanced code and text (bounded: 128 lines, 8 KiB
@@ -108,7 +108,8 @@ struct MessageReply {
 };
 // The transaction is over, however it ended; the connection is idle again.
 struct MessageDone {};
-// The connection is gone or unusable. `reply` is set when the peer said 421 first.
+// The connection is gone or unusable: close it. `reply` is set when the peer said something about
+// it: a 421, or a refusal in the middle of the content.
 struct Lost {
   Stage stage = Stage::greeting;
   std::string reason;  // for people
@@ -151,7 +152,8 @@ class Client {
   // parameters are dropped if the peer does not offer DSN; RFC 3461 §5.2.3 is the caller's duty.
   // Parameters.size must be the exact size of the content when CHUNKING is to be used.
   Status send(Envelope envelope);
-  // In stage content. Errors: kBareNewline, kNulInContent, kWrongSize; each closes the engine.
+  // In stage content. Errors: kBareNewline, kNulInContent, kWrongSize, each of which closes the
+  // engine without a Lost event; kConnectionLost when it was closed before (the event says why).
   Status content(std::string_view piece);
   Status finish_content();
 
@@ -177,7 +179,8 @@ class Client {
     rcpt,
     data,
     final,
-    quit
+    reset,
+    quit,
   };
   struct Expected {
     Expect what;
@@ -185,6 +188,7 @@ class Client {
   };
 
   void on_reply(Reply reply);
+  void dispatch(Expected expected, Reply reply);
   void on_greeting(Reply reply);
   void on_hello(Expect what, Reply reply);
   void on_starttls(Reply reply);
@@ -194,36 +198,32 @@ class Client {
   void on_data(Reply reply);
   void on_final(size_t recipient, Reply reply);
   void after_envelope();
-  void say_hello();
-  void next_command();
-  void write_mail();
-  void write_rcpt(size_t recipient);
-  void write_data();
   void begin_content();
   void end_transaction();
+  void refused(Reply reply);
   void give_up(std::string_view reason);
-  void refused(Stage stage, Reply reply);
-  void expect(Expect what, size_t recipient = 0) { expected_.push_back({what, recipient}); }
+  Error broken(Error error);
+  void say(std::string_view command, Expect what);
+  void say_hello();
+  void write_mail();
+  void write_rcpt(size_t recipient);
+  bool uses_chunking() const;
   void raise(ClientEvent event) { events_.push_back(std::move(event)); }
-  bool use_chunking() const;
 
   ClientOptions options_;
   Capabilities capabilities_;
   Stage stage_ = Stage::greeting;
   bool tls_ = false;
-  bool content_by_chunk_ = false;
+  bool handshake_ = false;
   bool sender_ok_ = false;
-  bool data_sent_ = false;
-  std::optional<Reply> goodbye_;  // the peer's 421
   Envelope envelope_;
-  size_t next_recipient_ = 0;
   std::vector<size_t> accepted_;
-  size_t finals_left_ = 0;
-  uint64_t content_left_ = 0;
+  uint64_t chunk_left_ = 0;
+  std::optional<Reply> last_words_;  // a 421, or a reply nobody asked for
   ContentWriter writer_;
   detail::ReplyParser parser_;
-  std::deque<Expected> expected_;
-  std::deque<ClientEvent> events_;  // at most a handful: feed() stops while it is not empty
+  std::deque<Expected> expected_;   // at most one for each recipient and a few
+  std::deque<ClientEvent> events_;  // a handful: feed() stops while there are any
   std::string output_;
 };
 

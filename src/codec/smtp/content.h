@@ -26,18 +26,22 @@ enum class ContentFault : uint8_t {
 // The first fault in a whole message: bare_newline, nul or none.
 ContentFault content_fault(std::string_view message);
 
-// Streams one message as the body of DATA (RFC 5321 §4.5.2).
+// Streams one message as the body of DATA (RFC 5321 §4.5.2) or of BDAT, where it is only checked.
 class ContentWriter {
  public:
+  enum class Form : uint8_t { dotted, plain };
+  explicit ContentWriter(Form form = Form::dotted) : form_(form) {}
+
   // Appends `piece`, stuffed. Errors: kBareNewline, kNulInContent; nothing of the faulty octet or
   // behind it was appended, and the message must be abandoned (close without finish()).
   Status append(std::string_view piece, std::string& out);
-  // Appends the end: CRLF if the last line has none, then the final dot. Errors: kBareNewline when
-  // the message ends in a bare CR.
+  // Appends the end (dotted only): CRLF if the last line has none, then the final dot. Errors:
+  // kBareNewline when the message ends in a bare CR.
   Status finish(std::string& out);
 
  private:
   enum class Place : uint8_t { line_start, in_line, after_cr };
+  Form form_;
   Place place_ = Place::line_start;
 };
 

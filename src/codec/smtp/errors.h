@@ -15,6 +15,7 @@ inline constexpr ErrorKind kPeerLacksEightBit{"smtp", "peer-lacks-8bitmime",
                                               Disposition::permanent};
 inline constexpr ErrorKind kPeerLacksUtf8{"smtp", "peer-lacks-smtputf8", Disposition::permanent};
 inline constexpr ErrorKind kTooBigForPeer{"smtp", "too-big-for-peer", Disposition::permanent};
+inline constexpr ErrorKind kConnectionLost{"smtp", "connection-lost", Disposition::transient};
 inline constexpr ErrorKind kNoRecipients{"smtp", "no-recipients", Disposition::bug};
 inline constexpr ErrorKind kTooManyRecipients{"smtp", "too-many-recipients", Disposition::bug};
 
@@ -45,6 +46,7 @@ inline constexpr FixedReply kBadParameter{501, {5, 5, 4}, "Bad parameter value"}
 inline constexpr FixedReply kUnknownParameter{555, {5, 5, 4}, "Parameter not recognized"};
 inline constexpr FixedReply kNotImplemented{502, {5, 5, 1}, "Command not implemented"};
 inline constexpr FixedReply kHelloFirst{503, {5, 5, 1}, "Say hello first"};
+inline constexpr FixedReply kTurnedAway{503, {5, 5, 1}, "No service here, QUIT is expected"};
 inline constexpr FixedReply kMailFirst{503, {5, 5, 1}, "MAIL is needed first"};
 inline constexpr FixedReply kNestedMail{503, {5, 5, 1}, "A transaction is already open"};
 inline constexpr FixedReply kRcptFirst{503, {5, 5, 1}, "RCPT is needed first"};
@@ -54,7 +56,7 @@ inline constexpr FixedReply kTransactionFailed{
     503, {5, 5, 1}, "Transaction failed, RSET is needed"};
 inline constexpr FixedReply kBadChunkSize{501, {5, 5, 4}, "Bad BDAT size; closing"};
 inline constexpr FixedReply kTlsActive{503, {5, 5, 1}, "TLS is already active"};
-inline constexpr FixedReply kTlsInTransaction{503, {5, 5, 1}, "Not inside a transaction"};
+inline constexpr FixedReply kInTransaction{503, {5, 5, 1}, "Not inside a transaction"};
 inline constexpr FixedReply kTlsFirst{530, {5, 7, 0}, "STARTTLS is needed first"};
 inline constexpr FixedReply kAuthFirst{530, {5, 7, 0}, "Authentication is needed first"};
 inline constexpr FixedReply kAuthNeedsTls{538, {5, 7, 11}, "Encryption is needed to authenticate"};

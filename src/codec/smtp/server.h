@@ -43,7 +43,7 @@ enum class BeforeMail : uint8_t { nothing, tls, authentication };
 
 struct ServerOptions {
   std::string host;    // in the greeting and the EHLO reply
-  std::string banner;  // greeting text behind the host; "" for the usual one
+  std::string banner;  // more text for the greeting
   Protocol protocol = Protocol::smtp;
   bool offer_starttls = false;
   bool tls_active = false;              // implicit TLS (RFC 8314)
@@ -108,72 +108,88 @@ class Server {
     chunk_start,
     data_end,
     auth,
-    starttls
+    starttls,
   };
+  // failed: a BDAT went wrong before its LAST, and only RSET or a new hello helps (RFC 3030 §2).
   enum class Transaction : uint8_t { none, sender, chunking, failed };
   struct Command;
+  struct Chunk {
+    uint64_t left = 0;
+    bool last = false;
+    bool swallow = false;               // its octets are not wanted
+    const FixedReply* fault = nullptr;  // why, when the engine says so
+    Reply refusal;                      // why, when the driver says so
+  };
 
   size_t feed_line(std::string_view bytes);
+  size_t skip_line(std::string_view segment);
+  size_t line_limit() const;
   size_t feed_data(std::string_view bytes);
   size_t feed_chunk(std::string_view bytes);
-  std::optional<size_t> line_fault(std::string_view bytes);
-  void overlong_line();
+  uint64_t swallow_limit() const;
+  bool is_chunk_over() const { return mode_ == Mode::chunk && chunk_.left == 0; }
+  void end_chunk();
 
   static const Command* find_command(std::string_view verb);
   void run_line(std::string_view line);
-  void run_auth_line(std::string_view line);
-  void on_hello(std::string_view verb, std::string_view arguments);
-  void on_mail(std::string_view verb, std::string_view arguments);
-  void on_rcpt(std::string_view verb, std::string_view arguments);
-  void on_data(std::string_view verb, std::string_view arguments);
-  void on_bdat(std::string_view verb, std::string_view arguments);
-  void on_rset(std::string_view verb, std::string_view arguments);
-  void on_noop(std::string_view verb, std::string_view arguments);
-  void on_vrfy(std::string_view verb, std::string_view arguments);
-  void on_help(std::string_view verb, std::string_view arguments);
-  void on_quit(std::string_view verb, std::string_view arguments);
-  void on_starttls(std::string_view verb, std::string_view arguments);
-  void on_auth(std::string_view verb, std::string_view arguments);
-  void on_unimplemented(std::string_view verb, std::string_view arguments);
+  void run_command(std::string_view line);
+  void run_auth_response(std::string_view line);
+  void on_helo(std::string_view arguments);
+  void on_ehlo(std::string_view arguments);
+  void on_lhlo(std::string_view arguments);
+  void on_mail(std::string_view arguments);
+  void on_rcpt(std::string_view arguments);
+  void on_data(std::string_view arguments);
+  void on_bdat(std::string_view arguments);
+  void on_rset(std::string_view arguments);
+  void on_noop(std::string_view arguments);
+  void on_vrfy(std::string_view arguments);
+  void on_expn(std::string_view arguments);
+  void on_help(std::string_view arguments);
+  void on_quit(std::string_view arguments);
+  void on_starttls(std::string_view arguments);
+  void on_auth(std::string_view arguments);
+  void hello(std::string_view name, Protocol protocol);
+  const FixedReply* mail_fault() const;
+  const FixedReply* content_command_fault() const;
+  const FixedReply* auth_fault(std::string_view mechanism) const;
 
-  void raise(ServerEvent event, Waiting waiting);
+  void raise(ServerEvent event, Waiting waiting = Waiting::nothing);
   void refuse(const FixedReply& reply);
   void shut(const FixedReply& reply);
   template <class AnyReply>
   void settle(const AnyReply& reply);
-  void settle_hello(uint16_t code);
-  void settle_data_start(uint16_t code);
-  void settle_data_end();
-  void write_capabilities();
-  void end_chunk();
+  void settle_greeting();
+  void settle_hello();
+  template <class AnyReply>
+  void settle_negative(Waiting what, const AnyReply& reply);
+  void settle_positive(Waiting what);
+  void begin_content(Mode mode);
+  size_t replies_due() const;
+  void settle_data_end(const Reply& reply);
+  void finish_data_end();
   void end_transaction();
-  void count_rejection(uint16_t code);
 
   ServerOptions options_;
   Mode mode_ = Mode::command;
-  Waiting waiting_ = Waiting::greeting;
+  Waiting waiting_ = Waiting::nothing;
   Transaction transaction_ = Transaction::none;
   bool tls_ = false;
-  bool greeted_ = false;   // HELO, EHLO or LHLO accepted
-  bool extended_ = false;  // the last of them was not HELO
-  bool pending_extended_ = false;
+  bool extended_ = false;  // EHLO or LHLO accepted
+  bool greeted_ = false;   // or HELO
+  bool hello_extended_ = false;
   bool authenticated_ = false;
   bool utf8_ = false;  // MAIL had SMTPUTF8
+  bool turned_away_ = false;
   bool line_overlong_ = false;
-  bool chunk_last_ = false;
-  bool chunk_swallow_ = false;  // the octets of this BDAT are not wanted
-  ContentFault end_fault_ = ContentFault::none;
   uint32_t recipients_ = 0;
   uint32_t recipients_tried_ = 0;
   uint32_t errors_ = 0;
   uint32_t rejections_ = 0;
-  uint64_t chunk_left_ = 0;
-  uint64_t chunk_size_ = 0;
-  uint64_t swallowed_ = 0;
-  std::string hello_name_;
+  uint64_t received_ = 0;  // octets of this content on the wire, or of the overlong line
+  Chunk chunk_;
   std::string line_;  // the part of a line seen so far, when it came in pieces
   std::string output_;
-  Reply chunk_refusal_;
   detail::ContentReader content_;
   std::optional<ServerEvent> event_;
 };

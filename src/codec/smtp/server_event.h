@@ -68,7 +68,7 @@ struct AuthResponse {
 // Answer: accept() sends 220; then write the output, do the handshake and call tls_started().
 struct StartTls {};
 
-// The transaction is gone (RSET, or an EHLO in its middle). Not answered.
+// RSET: the transaction is gone. Not answered.
 struct Reset {};
 
 // The client said QUIT and got its 221: write the output and close. Not answered.

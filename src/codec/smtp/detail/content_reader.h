@@ -39,15 +39,18 @@ class ContentReader {
   uint64_t size() const { return size_; }
 
  private:
+  enum class Dots : uint8_t { removed, plain };
   enum class Place : uint8_t { line_start, in_line, after_cr, after_dot, after_dot_cr };
   struct Walk;
 
-  Piece read(std::string_view in, bool dotted);
-  void walk_line(Walk& walk);
+  void step(Walk& walk);
+  void step_line(Walk& walk);
+  void step_after_cr(Walk& walk);
+  void step_dot(Walk& walk);
+  bool advance(Walk& walk, size_t to);
+  void note(Walk& walk, ContentFault fault);
+  Piece read(Walk walk);
   std::string_view accept(std::string_view run);
-  void note(ContentFault fault) {
-    if (fault_ == ContentFault::none) fault_ = fault;
-  }
 
   Limits limits_;
   uint64_t size_ = 0;
