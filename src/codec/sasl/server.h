@@ -46,7 +46,7 @@ struct Failed {
 using Step = std::variant<Challenge, CheckPassword, NeedVerifier, Done, Failed>;
 
 // Upper-case names this room implements, strongest first.
-const std::vector<std::string>& server_mechanisms();
+std::vector<std::string> server_mechanisms();
 
 class Server {
  public:
