@@ -224,7 +224,7 @@ class ListReader {
 
   void colon() {
     if (entry_.in_angle() || entry_.has_at() || in_group_) return entry_.word(":");
-    out_.push_back({.name = {}, .adl = {}, .mailbox = entry_.take_all(), .host = {}});
+    out_.push_back({.mailbox = entry_.take_all()});
     entry_ = {};
     in_group_ = true;
   }

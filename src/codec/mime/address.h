@@ -18,10 +18,10 @@ namespace ph::mime {
 //   group start:  mailbox is the group's name, host is nullopt
 //   group end:    mailbox and host are nullopt
 struct Address {
-  std::optional<std::string> name;  // display name without quotes, encoded words kept
-  std::optional<std::string> adl;   // the obsolete source route, "@a,@b"
-  std::optional<std::string> mailbox;
-  std::optional<std::string> host;
+  std::optional<std::string> name{};  // display name without quotes, encoded words kept
+  std::optional<std::string> adl{};   // the obsolete source route, "@a,@b"
+  std::optional<std::string> mailbox{};
+  std::optional<std::string> host{};
 
   bool is_group_start() const { return mailbox.has_value() && !host.has_value(); }
   bool is_group_end() const { return !mailbox.has_value(); }

@@ -37,7 +37,7 @@ Place walk(const Message& message, const std::vector<uint32_t>& path) {
   return at;
 }
 
-SectionBytes range(Span span) { return {.range = span, .assembled = {}}; }
+SectionBytes range(Span span) { return {.range = span}; }
 
 // The message whose HEADER or TEXT is asked for at `place`; nullptr if there is none.
 const Part* message_at(const Place& place) {
@@ -82,7 +82,7 @@ std::optional<SectionBytes> find_section(const Message& message, const Section& 
   if (inner == nullptr) return std::nullopt;
   if (section.kind == SectionKind::header) return range(inner->header);
   if (section.kind == SectionKind::text) return range(inner->body);
-  return SectionBytes{.range = {}, .assembled = pick_fields(message.at(inner->header), section)};
+  return SectionBytes{.assembled = pick_fields(message.at(inner->header), section)};
 }
 
 const Part* find_part(const Message& message, const std::vector<uint32_t>& path) {

@@ -25,16 +25,16 @@ enum class SectionKind : uint8_t {
 };
 
 struct Section {
-  std::vector<uint32_t> path;
+  std::vector<uint32_t> path{};
   SectionKind kind = SectionKind::all;
-  std::vector<std::string> fields;  // header_fields and header_fields_not
+  std::vector<std::string> fields{};  // header_fields and header_fields_not
   bool operator==(const Section&) const = default;
 };
 
 // Either a range of the message (no copy) or octets put together for the occasion.
 struct SectionBytes {
-  std::optional<Span> range;
-  std::string assembled;  // if there is no range
+  std::optional<Span> range{};
+  std::string assembled{};  // if there is no range
 
   std::string_view view(const Message& message) const {
     return range ? message.at(*range) : std::string_view(assembled);

@@ -34,19 +34,24 @@ Part TreeReader::read() {
 
 TreeReader::Stop TreeReader::read_part(Part& part, uint32_t depth, std::string_view default_type) {
   ++part_count_;
-  Stop stop = read_header(part);
-  steps_ += part.header.size();  // looked at once more, for its fields
-  read_content_fields(part, HeaderView(bytes_.substr(part.header.begin, part.header.size())),
-                      default_type, parameters_left_);
+  const uint64_t lines_at_header = lines_;
+  part.header.begin = at_;
+  Stop stop = read_header();
+  const uint64_t lines_at_body = lines_;
+  const bool has_body = stop.kind == StopKind::empty_line;
+  part.header.end = part.body.begin = at_;
+
+  const uint64_t fields_end = has_body ? at_ : std::max(part.header.begin, stop.content_end);
+  const std::string_view fields = bytes_.substr(part.header.begin, fields_end - part.header.begin);
+  steps_ += fields.size();  // looked at once more
+  read_content_fields(part, HeaderView(fields), default_type, parameters_left_);
   parameters_left_ -= part.parameters.size();
   if (part.disposition) parameters_left_ -= part.disposition->parameters.size();
   settle_type(part, depth);
-  part.body = {part.header.end, part.header.end};
-  if (stop.kind == StopKind::empty_line) {
-    const uint64_t lines_before = lines_;
-    stop = read_body(part, depth);
-    close_body(part, lines_before, stop);
-  } else if (part.is_message()) {
+
+  if (has_body) stop = read_body(part, depth);
+  close(part, stop, lines_at_header, lines_at_body);
+  if (part.is_message() && part.children.empty()) {
     // The header ran into the end of the part: the message inside is empty.
     ++part_count_;
     Part& child = part.children.emplace_back();
@@ -55,24 +60,31 @@ TreeReader::Stop TreeReader::read_part(Part& part, uint32_t depth, std::string_v
   return stop;
 }
 
-TreeReader::Stop TreeReader::read_header(Part& part) {
-  part.header.begin = at_;
-  const uint64_t lines_before = lines_;
+TreeReader::Stop TreeReader::read_header() {
   Stop stop;
   while (next_line(stop)) {
-    const std::string_view line = bytes_.substr(at_, 2);
-    if (!line.starts_with('\n') && line != "\r\n") {
-      skip_line();
-      continue;
-    }
+    const std::string_view start = bytes_.substr(at_, 2);
     skip_line();
-    part.header.end = at_;
-    part.header_lines = lines_ - lines_before;
-    return {.kind = StopKind::empty_line};
+    if (start.starts_with('\n') || start == "\r\n") return {.kind = StopKind::empty_line};
   }
-  part.header.end = std::max(part.header.begin, stop.content_end);
-  part.header_lines = stop.content_end >= part.header.begin ? stop.content_lines - lines_before : 0;
   return stop;
+}
+
+// The line end before a delimiter may be the header's empty line, or, where nothing lies between,
+// that of the delimiter before. It is the later delimiter's, so every part that ends here ends
+// before it, and spans stay inside each other.
+void TreeReader::close(Part& part, const Stop& stop, uint64_t lines_at_header,
+                       uint64_t lines_at_body) const {
+  const uint64_t end = stop.content_end;
+  if (end >= part.body.begin) {
+    part.header_lines = lines_at_body - lines_at_header;
+    part.body.end = end;
+    part.body_lines = stop.content_lines - lines_at_body;
+    return;
+  }
+  part.header_lines = end >= part.header.begin ? stop.content_lines - lines_at_header : 0;
+  part.header = {std::min(part.header.begin, end), end};
+  part.body = {end, end};
 }
 
 // What cannot be taken apart is shown as what it is then (see message.h).
@@ -116,12 +128,6 @@ TreeReader::Stop TreeReader::skip_content() {
   Stop stop;
   while (next_line(stop)) skip_line();
   return stop;
-}
-
-void TreeReader::close_body(Part& part, uint64_t lines_before, const Stop& stop) {
-  if (stop.content_end < part.body.begin) return;  // the header's empty line is the delimiter's too
-  part.body.end = stop.content_end;
-  part.body_lines = stop.content_lines - lines_before;
 }
 
 // True if the line at at_ is content. Else at the end of the octets, or behind a delimiter line.

@@ -36,11 +36,11 @@ class TreeReader {
   };
 
   Stop read_part(Part& part, uint32_t depth, std::string_view default_type);
-  Stop read_header(Part& part);
+  Stop read_header();
   Stop read_body(Part& part, uint32_t depth);
   Stop read_multipart(Part& part, uint32_t depth);
   Stop skip_content();
-  void close_body(Part& part, uint64_t lines_before, const Stop& stop);
+  void close(Part& part, const Stop& stop, uint64_t lines_at_header, uint64_t lines_at_body) const;
 
   void settle_type(Part& part, uint32_t depth);
   bool next_line(Stop& stop);
