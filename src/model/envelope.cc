@@ -1,0 +1,32 @@
+#include "model/envelope.h"
+
+#include "base/check.h"
+
+namespace ph::model {
+
+std::string_view domain_of(std::string_view address) {
+  const size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
+}
+
+std::string_view to_text(Origin origin) {
+  switch (origin) {
+    case Origin::smtp: return "smtp";
+    case Origin::submission: return "submission";
+    case Origin::report: return "report";
+    case Origin::internal: return "internal";
+    case Origin::x400: return "x400";
+  }
+  PH_CHECK(false);
+}
+
+std::string_view to_text(PeerClass peer) {
+  switch (peer) {
+    case PeerClass::foreign: return "foreign";
+    case PeerClass::partner: return "partner";
+    case PeerClass::cluster: return "cluster";
+  }
+  PH_CHECK(false);
+}
+
+}  // namespace ph::model

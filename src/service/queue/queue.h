@@ -1,0 +1,76 @@
+// The transport queue: takes messages, keeps them in one durable table, and brings every recipient
+// to an end.
+//
+// One shard per loop, each with its own partition "queue/<shard>" and a home loop; shards share
+// nothing. All calls may be made from any loop: `home` is the caller's, and a call for another
+// loop's shard crosses over and back. What makes the queue trustworthy is in the ledger (ledger.h),
+// the rest table (model/queue_states.h) and the auditor; everything else only decides how fast.
+//
+// Life: open() on any loop, start(), then stop() with a deadline; then destroy. Destroying without
+// stop() is a crash: nothing is lost, attempts that were running are tried again (a lost relay
+// attempt is marked maybe_delivered).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/queue_id.h"
+#include "rt/deadline.h"
+#include "rt/task.h"
+#include "service/queue/errors.h"
+#include "service/queue/message.h"
+#include "service/queue/ports.h"
+
+namespace ph::queue {
+
+class Shard;
+
+class Queue {
+ public:
+  // Opens the shards on the runtime's loops (also those of a former start with more loops).
+  static rt::Task<Result<std::unique_ptr<Queue>>> open(QueuePorts ports, rt::Loop& home);
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // Begins to schedule and to sweep. Before it, messages are accepted but rest.
+  void start();
+  // Begins no new attempt, gives running ones until the deadline, hands the rest back to the table.
+  rt::Task<Status> stop(rt::Loop& home, rt::Deadline deadline);
+
+  // Answers after the commit that holds the message and its rows (law 12). kNoRecipients,
+  // kTooManyRecipients; kDiskFull, kBusy, kIo of kv: nothing was kept. kv::kUncertain: it may have
+  // been kept; giving it again with the same handover id is safe.
+  rt::Task<Result<model::QueueId>> accept(rt::Loop& home, NewMessage message,
+                                          rt::Deadline deadline);
+
+  rt::Task<Result<Explanation>> why(rt::Loop& home, model::QueueId id, rt::Deadline deadline);
+  // The messages with this Message-ID, newest last; at most `limit`.
+  rt::Task<Result<std::vector<model::QueueId>>> find(rt::Loop& home, std::string message_id,
+                                                     size_t limit, rt::Deadline deadline);
+  // A page of at most `limit` rows. It may hold fewer rows than match although `next` is set: the
+  // search stops after a bounded number of rows looked at.
+  rt::Task<Result<ListPage>> list(rt::Loop& home, ListFilter filter, std::string from, size_t limit,
+                                  rt::Deadline deadline);
+  // Counted from the table; resting rows and ended ones still known.
+  rt::Task<Result<std::vector<StateCount>>> counts(rt::Loop& home, rt::Deadline deadline);
+  // Does the command and answers the state read back. kNoSuchMessage; kNotPossible when no row of
+  // it could take the command in its state.
+  rt::Task<Result<Explanation>> control(rt::Loop& home, ControlRequest request,
+                                        rt::Deadline deadline);
+  // One pass of the auditor over all shards, now.
+  rt::Task<Result<SweepFindings>> sweep(rt::Loop& home, rt::Deadline deadline);
+
+  size_t shards() const { return shards_.size(); }
+
+ private:
+  explicit Queue(QueuePorts ports);
+  Shard* shard_for(model::QueueId id) const;
+
+  QueuePorts ports_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace ph::queue
