@@ -55,7 +55,6 @@ struct SetAside {
 // keep: a folder with children stays as a level above them, empty and not selectable (RFC 9051
 // section 6.3.5). refuse: kHasChildren. remove: they go too.
 enum class Children : uint8_t { keep, refuse, remove };
-enum class Access : uint8_t { read_only, read_write };
 enum class Expunge : uint8_t { only_deleted, whatever_flags };
 
 struct MailboxFigures {

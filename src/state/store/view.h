@@ -60,8 +60,10 @@ struct Changes {
 // numbering and come with the next poll that reports.
 enum class Vanished : uint8_t { report, keep_back };
 
-class Mailbox;
-class FolderIndex;
+// read_write takes the \Recent messages.
+enum class Access : uint8_t { read_only, read_write };
+
+class FolderIndex;  // the folder in memory, see detail/
 
 class FolderView {
  public:
@@ -85,7 +87,7 @@ class FolderView {
   // Whether poll() would find anything. Costs nothing.
   bool is_behind() const;
   // Moves the view to now and tells what changed.
-  rt::Task<Result<Changes>> poll(Vanished vanished, rt::Deadline deadline);
+  Changes poll(Vanished vanished);
   // Until is_behind() or the deadline (both are success; cancellation is not).
   rt::Task<Status> wait_change(rt::Deadline deadline);
   // Called on the home loop after each change in the folder: a hint to look (for sessions that are
@@ -93,12 +95,10 @@ class FolderView {
   void on_change(rt::Callback hint);
 
  private:
-  friend class Mailbox;
   friend class FolderIndex;
-  FolderView(Mailbox& mailbox, FolderIndex& index);
+  FolderView(FolderIndex& index, rt::Loop& loop, Access access);
 
-  Mailbox& mailbox_;
-  FolderIndex* index_;
+  FolderIndex& index_;
   FolderId folder_;
   Seq seq_;
   Uid recent_from_ = 0;
