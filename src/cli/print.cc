@@ -1,0 +1,173 @@
+#include "cli/print.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace ph::cli {
+namespace {
+
+using Json = nlohmann::json;
+using Row = std::vector<std::string>;
+
+// A table with columns as wide as their widest cell; the last one is not padded.
+std::string table(const std::vector<Row>& rows) {
+  std::vector<size_t> widths;
+  for (const Row& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      out += row[i];
+      if (i + 1 < row.size()) out.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string text_of(const Json& object, const char* name) {
+  const auto at = object.find(name);
+  if (at == object.end() || at->is_null()) return "-";
+  return at->is_string() ? at->get<std::string>() : at->dump();
+}
+
+std::string line(const char* label, const std::string& value) {
+  std::string out = "  ";
+  out += label;
+  out.append(out.size() < 18 ? 18 - out.size() : 1, ' ');
+  return out + value + "\n";
+}
+
+std::string history_text(const Json& reply) {
+  std::string out = "    " + text_of(reply, "when") + "  " + text_of(reply, "host");
+  const std::string stage = text_of(reply, "stage");
+  if (stage != "-") out += "  at " + stage;
+  return out + ": " + text_of(reply, "text") + "\n";
+}
+
+std::string recipient_text(const Json& r) {
+  std::string out = "Recipient " + text_of(r, "recipient") + "\n";
+  out += line("state", text_of(r, "state") + " (" + text_of(r, "state_text") + ")");
+  out += line("reason", text_of(r, "reason") + ": " + text_of(r, "reason_text"));
+  out += line("since", text_of(r, "since"));
+  if (r.contains("next_action_at")) {
+    out += line("next action", text_of(r, "next_action_at") + ", " + text_of(r, "next_action"));
+  }
+  out += line("expires", text_of(r, "expires_at"));
+  out += line("attempts", text_of(r, "attempts"));
+  if (r.contains("lane")) out += line("next hop", text_of(r, "lane"));
+  if (const auto history = r.find("history"); history != r.end() && !history->empty()) {
+    out += "  history\n";
+    for (const Json& reply : *history) out += history_text(reply);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string print_json(const Json& result) {
+  return result.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string print_text(const Json& result) {
+  return result.is_string() ? result.get<std::string>() : print_json(result);
+}
+
+std::string print_account(const Json& a) {
+  const bool usable = a.value("has_password", false);
+  return text_of(a, "address") + (usable ? "\n" : "  (no password: it cannot log in)\n");
+}
+
+std::string print_accounts(const Json& accounts) {
+  std::vector<Row> rows{{"ADDRESS", "CREATED", "LOGIN"}};
+  for (const Json& a : accounts) {
+    rows.push_back({text_of(a, "address"), text_of(a, "created"),
+                    a.value("has_password", false) ? "yes" : "no"});
+  }
+  return table(rows);
+}
+
+std::string print_removed(const Json& result) {
+  return "removed " + text_of(result, "removed") + "\n";
+}
+
+std::string print_setting(const Json& s) {
+  std::string out = text_of(s, "name") + " = " + text_of(s, "value") + "\n";
+  out += line("default", text_of(s, "default"));
+  if (!text_of(s, "bounds").empty()) out += line("bounds", text_of(s, "bounds"));
+  out += line("takes effect", text_of(s, "effect"));
+  return out + line("", text_of(s, "doc"));
+}
+
+std::string print_settings(const Json& settings) {
+  std::vector<Row> rows{{"SETTING", "VALUE", "", "WHAT IT IS"}};
+  for (const Json& s : settings) {
+    rows.push_back({text_of(s, "name"), text_of(s, "value"),
+                    s.value("is_default", true) ? "" : "(changed)", text_of(s, "doc")});
+  }
+  return table(rows);
+}
+
+std::string print_queue(const Json& result) {
+  const Json& items = result.at("rows");
+  if (items.empty()) return "The queue is empty.\n";
+  std::vector<Row> rows{
+      {"ID", "STATE", "REASON", "NEXT ACTION", "ATTEMPTS", "SENDER", "RECIPIENT"}};
+  for (const Json& r : items) {
+    rows.push_back({text_of(r, "id"), text_of(r, "state"), text_of(r, "reason"),
+                    text_of(r, "next_action_at"), text_of(r, "attempts"), text_of(r, "sender"),
+                    text_of(r, "recipient")});
+  }
+  std::string out = table(rows);
+  if (result.value("more", false)) out += "(more: use --limit or a filter)\n";
+  return out;
+}
+
+std::string print_why(const Json& m) {
+  std::string out = "Message " + text_of(m, "id") + "\n";
+  out += line("from", text_of(m, "sender"));
+  out += line("message id", text_of(m, "message_id"));
+  out += line("size", text_of(m, "size") + " octets");
+  out += line("accepted", text_of(m, "received_at") + " by " + text_of(m, "origin"));
+  for (const Json& r : m.at("recipients")) out += recipient_text(r);
+  return out;
+}
+
+std::string print_counts(const Json& counts) {
+  std::vector<Row> rows{{"STATE", "REASON", "RECIPIENTS"}};
+  for (const Json& c : counts) {
+    rows.push_back({text_of(c, "state"), text_of(c, "reason"), text_of(c, "count")});
+  }
+  return rows.size() == 1 ? "The queue is empty.\n" : table(rows);
+}
+
+std::string print_changed(const Json& result) {
+  std::string out;
+  for (const Json& r : result.at("recipients")) {
+    out += text_of(result, "id") + " " + text_of(r, "recipient") + ": " + text_of(r, "state") +
+           ", " + text_of(r, "reason") + "\n";
+  }
+  return out.empty() ? "Nothing is left of " + text_of(result, "id") + ".\n" : out;
+}
+
+std::string print_tasks(const Json& tasks) {
+  std::vector<Row> rows{{"LOOP", "TASK", "WAITS FOR", "SINCE", "UNTIL", "AT"}};
+  for (const Json& t : tasks) {
+    rows.push_back({text_of(t, "loop"), text_of(t, "name"), text_of(t, "waits_for"),
+                    text_of(t, "since"), text_of(t, "until"), text_of(t, "place")});
+  }
+  return table(rows);
+}
+
+std::string print_doctor(const Json& result) {
+  std::string out;
+  for (const Json& finding : result.at("findings")) out += "- " + text_of(finding, "text") + "\n";
+  if (out.empty())
+    return "No findings: every message has a state, a reason and a next action time.\n";
+  return out;
+}
+
+}  // namespace ph::cli
