@@ -43,7 +43,6 @@ class Context {
   };
   using Owned = std::unique_ptr<ssl_ctx_st, Free>;
   explicit Context(Owned context) : context_(std::move(context)) {}
-  static Result<Owned> make(const void* method);
 
   Owned context_;
 };
