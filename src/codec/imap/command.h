@@ -39,25 +39,39 @@ struct StatusItems {
 
 namespace cmd {
 
-struct Capability {};
-struct Noop {};
-struct Logout {};
-struct Starttls {};  // the engine waits for ServerEngine::resume()
+struct Capability {
+  bool operator==(const Capability&) const = default;
+};
+struct Noop {
+  bool operator==(const Noop&) const = default;
+};
+struct Logout {
+  bool operator==(const Logout&) const = default;
+};
+struct Starttls {  // the engine waits for ServerEngine::resume()
+  bool operator==(const Starttls&) const = default;
+};
 struct Login {
   std::string user;
   std::string password;
+  bool operator==(const Login&) const = default;
 };
 struct Authenticate {                           // the engine waits for challenge() or resume()
   std::string mechanism;                        // upper case
   std::optional<std::string> initial_response;  // decoded (RFC 4959); "=" is ""
+  bool operator==(const Authenticate&) const = default;
 };
 struct Enable {
   std::vector<std::string> capabilities;  // upper case
+  bool operator==(const Enable&) const = default;
 };
 struct Id {
   std::vector<std::pair<std::string, std::optional<std::string>>> fields;  // empty for NIL
+  bool operator==(const Id&) const = default;
 };
-struct Namespace {};
+struct Namespace {
+  bool operator==(const Namespace&) const = default;
+};
 struct List {
   struct Select {  // RFC 5258 section 3.1, RFC 6154
     bool subscribed = false;
@@ -78,31 +92,39 @@ struct List {
   bool extended = false;              // any of RFC 5258's forms was used
   Select select;
   Return returns;
+  bool operator==(const List&) const = default;
 };
 struct Lsub {
   std::string reference;
   std::string pattern;
+  bool operator==(const Lsub&) const = default;
 };
 struct Subscribe {
   std::string mailbox;
+  bool operator==(const Subscribe&) const = default;
 };
 struct Unsubscribe {
   std::string mailbox;
+  bool operator==(const Unsubscribe&) const = default;
 };
 struct Create {
   std::string mailbox;
   std::vector<std::string> uses;  // RFC 6154: "\Sent"
+  bool operator==(const Create&) const = default;
 };
 struct Delete {
   std::string mailbox;
+  bool operator==(const Delete&) const = default;
 };
 struct Rename {
   std::string from;
   std::string to;
+  bool operator==(const Rename&) const = default;
 };
 struct Status {
   std::string mailbox;
   StatusItems items;
+  bool operator==(const Status&) const = default;
 };
 // QRESYNC parameter of SELECT (RFC 7162 section 3.2.5).
 struct Resync {
@@ -111,18 +133,27 @@ struct Resync {
   std::optional<SequenceSet> known_uids;
   std::optional<SequenceSet> sample_numbers;  // both or none
   std::optional<SequenceSet> sample_uids;
+  bool operator==(const Resync&) const = default;
 };
 struct Select {
   std::string mailbox;
   bool read_only = false;  // EXAMINE
   bool condstore = false;
   std::optional<Resync> resync;
+  bool operator==(const Select&) const = default;
 };
-struct Check {};
-struct Close {};
-struct Unselect {};
+struct Check {
+  bool operator==(const Check&) const = default;
+};
+struct Close {
+  bool operator==(const Close&) const = default;
+};
+struct Unselect {
+  bool operator==(const Unselect&) const = default;
+};
 struct Expunge {
   std::optional<SequenceSet> uids;  // UID EXPUNGE (RFC 4315)
+  bool operator==(const Expunge&) const = default;
 };
 struct Search {
   bool by_uid = false;
@@ -130,6 +161,7 @@ struct Search {
   std::string charset;                  // upper case; "" where none was named (US-ASCII, UTF-8)
   SearchKey key;                        // kind all_of, even for a single key
   bool wants_modseq = false;            // a MODSEQ key is in it
+  bool operator==(const Search&) const = default;
 };
 struct Fetch {
   bool by_uid = false;
@@ -138,6 +170,7 @@ struct Fetch {
   std::optional<uint64_t> changed_since;
   bool vanished = false;
   bool has(FetchKind kind) const;
+  bool operator==(const Fetch&) const = default;
 };
 enum class StoreMode : uint8_t { replace, add, remove };
 struct Store {
@@ -147,18 +180,23 @@ struct Store {
   bool silent = false;
   FlagSet flags;
   std::optional<uint64_t> unchanged_since;
+  bool operator==(const Store&) const = default;
 };
 struct Copy {
   bool by_uid = false;
   SequenceSet numbers;
   std::string mailbox;
+  bool operator==(const Copy&) const = default;
 };
 struct Move {
   bool by_uid = false;
   SequenceSet numbers;
   std::string mailbox;
+  bool operator==(const Move&) const = default;
 };
-struct Idle {};  // the engine waits for idle() or resume()
+struct Idle {  // the engine waits for idle() or resume()
+  bool operator==(const Idle&) const = default;
+};
 
 }  // namespace cmd
 

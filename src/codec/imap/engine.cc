@@ -390,7 +390,9 @@ void ServerEngine::Core::reject(Rejection reason, std::string_view text) {
 
 // Refuses the command at the line that stands last in buffer_, whole or not.
 void ServerEngine::Core::give_up(Rejection reason, std::string_view text) {
-  if (tag_.empty()) tag_ = open().tag;
+  // A tag that fills the line so far may go on.
+  const bool tag_is_whole = buffer_.ends_with('\n') || buffer_.contains(' ');
+  if (tag_.empty() && tag_is_whole) tag_ = open().tag;
   reject(reason, text);
   const std::string line = buffer_.substr(line_start_);
   if (line.ends_with('\n')) return skip_behind(without_line_end(line));

@@ -55,35 +55,41 @@ enum class Phase : uint8_t {
 struct CommandEvent {
   std::string tag;
   Command command;
+  bool operator==(const CommandEvent&) const = default;
 };
 // One message of APPEND (RFC 3501 section 6.3.11). Its octets follow as MessageData once it is
 // accepted; `size` of 0 has none. RFC 3502: `index` counts the messages of one command from 0.
 struct MessageBegin {
   std::string tag;
   std::string mailbox;
-  FlagSet flags;
-  std::optional<DateTime> internal_date;
+  FlagSet flags = {};
+  std::optional<DateTime> internal_date = {};
   uint64_t size = 0;
   uint32_t index = 0;
   bool binary = false;         // literal8 (RFC 3516)
   bool utf8 = false;           // UTF8 (...) (RFC 6855)
   bool synchronising = false;  // the client waits for the decision
+  bool operator==(const MessageBegin&) const = default;
 };
 // The octets in order; each but the last of a message has options.chunk_size of them.
 struct MessageData {
   std::string octets;
+  bool operator==(const MessageData&) const = default;
 };
 // The APPEND is complete and well-formed: store all its messages, answer with the tag. If Rejected
 // comes instead, the messages of the command so far must be dropped; it has been answered.
 struct AppendEnd {
   std::string tag;
+  bool operator==(const AppendEnd&) const = default;
 };
 struct SaslResponse {
   bool cancelled = false;  // "*"
   std::string data;        // decoded
+  bool operator==(const SaslResponse&) const = default;
 };
 struct IdleDone {
   std::string tag;
+  bool operator==(const IdleDone&) const = default;
 };
 enum class Rejection : uint8_t {
   syntax,
@@ -100,6 +106,7 @@ struct Rejected {
   Rejection reason = Rejection::syntax;
   std::string tag;   // "" where none could be read ("* BAD")
   std::string text;  // as answered
+  bool operator==(const Rejected&) const = default;
 };
 
 using Event = std::variant<CommandEvent, MessageBegin, MessageData, AppendEnd, SaslResponse,

@@ -52,35 +52,35 @@ std::string permanent_flags_code(const FlagSet& flags, NewKeywords keywords);
 struct ListLine {
   std::span<const std::string_view> attributes = {};  // "\HasNoChildren", "\Sent"
   char delimiter = '/';                               // '\0' for NIL
-  std::string_view mailbox;                           // UTF-8
+  std::string_view mailbox = {};                      // UTF-8
   std::span<const std::string_view> child_info = {};  // RFC 5258: "SUBSCRIBED"
 };
 
 // Written in the order of the members; absent ones are left out.
 struct StatusValues {
-  std::optional<uint32_t> messages;
-  std::optional<uint32_t> recent;
-  std::optional<uint32_t> uid_next;
-  std::optional<uint32_t> uid_validity;
-  std::optional<uint32_t> unseen;
-  std::optional<uint64_t> size;
-  std::optional<uint32_t> deleted;
-  std::optional<uint64_t> highest_modseq;
+  std::optional<uint32_t> messages = {};
+  std::optional<uint32_t> recent = {};
+  std::optional<uint32_t> uid_next = {};
+  std::optional<uint32_t> uid_validity = {};
+  std::optional<uint32_t> unseen = {};
+  std::optional<uint64_t> size = {};
+  std::optional<uint32_t> deleted = {};
+  std::optional<uint64_t> highest_modseq = {};
 };
 
 struct SearchResult {  // SEARCH of IMAP4rev1
-  std::span<const uint32_t> numbers;
-  std::optional<uint64_t> modseq;  // RFC 7162: the highest of those found
+  std::span<const uint32_t> numbers = {};
+  std::optional<uint64_t> modseq = {};  // RFC 7162: the highest of those found
 };
 
 struct ExtendedSearchResult {  // ESEARCH (RFC 4731)
-  std::string_view tag;
+  std::string_view tag = {};
   bool by_uid = false;
-  std::optional<uint32_t> min;
-  std::optional<uint32_t> max;
+  std::optional<uint32_t> min = {};
+  std::optional<uint32_t> max = {};
   const SequenceSet* all = nullptr;  // left out when null or empty
-  std::optional<uint32_t> count;
-  std::optional<uint64_t> modseq;
+  std::optional<uint32_t> count = {};
+  std::optional<uint64_t> modseq = {};
 };
 
 struct NamespaceEntry {

@@ -117,7 +117,7 @@ class SearchReader {
       return;
     }
     out.kind = row->kind;
-    out.flag = row->flag;
+    if (row->argument == Argument::flag) out.flag = row->flag;
     out.field = row->field;
     if (row->argument == Argument::none || row->argument == Argument::flag) return;
     if (row->argument == Argument::is_new) {  // RECENT UNSEEN
