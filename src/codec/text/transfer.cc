@@ -58,24 +58,21 @@ void TransferDecoder::finish(std::string& out) {
     if (held_.size() > 1 && held_.front() == '=' && !is_blank(held_[1]) && held_[1] != '\r') {
       out += held_;
     }
-    held_.clear();
   }
-  bits_ = 0;
-  bit_count_ = 0;
+  *this = TransferDecoder(encoding_);
 }
 
-// A "=" ends a quantum; what follows starts another, as in mail glued together from pieces.
+// A "=" that fills up a quantum is the end (RFC 2045 section 6.8): behind it stand footers and
+// broken delimiters, not data.
 void TransferDecoder::feed_base64(std::string_view in, std::string& out) {
   for (const char c : in) {
-    if (c == '=') {
-      bits_ = 0;
-      bit_count_ = 0;
-      continue;
-    }
+    if (c == '=' && quantum_ >= 2) ended_ = true;
+    if (ended_) return;
     const int8_t value = kBase64Values[static_cast<unsigned char>(c)];
     if (value < 0) continue;
     bits_ = (bits_ << 6U) | static_cast<uint32_t>(value);
     bit_count_ += 6;
+    quantum_ = (quantum_ + 1) % 4;
     if (bit_count_ < 8) continue;
     bit_count_ -= 8;
     out += static_cast<char>((bits_ >> static_cast<uint32_t>(bit_count_)) & 0xFFU);

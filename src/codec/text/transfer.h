@@ -1,6 +1,7 @@
 // Content-Transfer-Encodings (RFC 2045 section 6), read with tolerance and written strictly.
 //
-// Reading never fails: base64 skips what is not in its alphabet, quoted-printable takes a broken
+// Reading never fails: base64 skips what is not in its alphabet
+// and ends at its padding, quoted-printable takes a broken
 // escape literally. Linear; a decoder keeps a few octets between pieces and gives the same octets
 // however its input is cut (white space at a line's end is held back, up to 4 KiB of it).
 #pragma once
@@ -32,7 +33,7 @@ class TransferDecoder {
   explicit TransferDecoder(TransferEncoding encoding) : encoding_(encoding) {}
 
   void feed(std::string_view in, std::string& out);  // appends to `out`
-  void finish(std::string& out);
+  void finish(std::string& out);                     // then it is as new
 
  private:
   void feed_base64(std::string_view in, std::string& out);
@@ -44,6 +45,8 @@ class TransferDecoder {
   std::string held_;   // quoted-printable: an unfinished escape, or white space that may be padding
   uint32_t bits_ = 0;  // base64: what the last quantum has so far
   int bit_count_ = 0;
+  int quantum_ = 0;  // its characters so far, of four
+  bool ended_ = false;
 };
 
 std::string decode_transfer(std::string_view in, TransferEncoding encoding);

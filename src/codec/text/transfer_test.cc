@@ -35,9 +35,11 @@ TEST(Transfer, KeepsBrokenQuotedPrintable) {
 
 TEST(Transfer, ReadsBase64) {
   EXPECT_EQ(decode_transfer("aGVs\r\nbG8=\r\n", kBase64), "hello");
-  EXPECT_EQ(decode_transfer("aGVsbG8", kBase64), "hello");      // no padding
-  EXPECT_EQ(decode_transfer("a G!V*sbG8=", kBase64), "hello");  // junk between
-  EXPECT_EQ(decode_transfer("aGk=aGk=", kBase64), "hihi");      // glued together
+  EXPECT_EQ(decode_transfer("aGVsbG8", kBase64), "hello");         // no padding
+  EXPECT_EQ(decode_transfer("a G!V*sbG8=", kBase64), "hello");     // junk between
+  EXPECT_EQ(decode_transfer("aGk=\n-- \nfooter", kBase64), "hi");  // ends at the padding
+  EXPECT_EQ(decode_transfer("=aG=k=", kBase64), "h");
+  EXPECT_EQ(decode_transfer("a=Gk=", kBase64), "hi");  // padding that pads nothing
   EXPECT_EQ(decode_transfer("a", kBase64), "");
 }
 

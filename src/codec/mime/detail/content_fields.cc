@@ -8,7 +8,7 @@ namespace ph::mime {
 namespace {
 
 // RFC 2046 section 5.1.1 says 70; real mail has longer ones.
-constexpr size_t kBoundaryMax = 1000;
+constexpr size_t kBoundaryMax = 8192;
 constexpr size_t kLanguagesMax = 100;
 
 bool is_token(std::string_view text) {

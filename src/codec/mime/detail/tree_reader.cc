@@ -165,15 +165,20 @@ void TreeReader::skip_line() {
   lines_ += line.ends_with('\n') ? 1 : 0;
 }
 
-// The whole line counts, padding aside: a boundary that begins another one is not mistaken for it.
+// The whole line counts, padding aside, so that a boundary that begins another one is not mistaken
+// for it. Failing that its first word counts: RFC 2046 section 5.1.1 allows anything behind.
 bool TreeReader::is_delimiter(std::string_view line, Stop& stop) const {
   line = without_padding(line).substr(2);
+  return is_boundary(line, stop) || is_boundary(line.substr(0, line.find_first_of(" \t")), stop);
+}
+
+bool TreeReader::is_boundary(std::string_view text, Stop& stop) const {
   const auto level_of = [&](std::string_view boundary) {
     const auto found = boundaries_.find(boundary);
     return found == boundaries_.end() ? 0U : found->second.back();
   };
-  const uint32_t open = level_of(line);
-  const uint32_t closing = line.ends_with("--") ? level_of(line.substr(0, line.size() - 2)) : 0U;
+  const uint32_t open = level_of(text);
+  const uint32_t closing = text.ends_with("--") ? level_of(text.substr(0, text.size() - 2)) : 0U;
   stop.kind = closing > open ? StopKind::closing_delimiter : StopKind::delimiter;
   stop.level = std::max(open, closing);
   return stop.level > 0;

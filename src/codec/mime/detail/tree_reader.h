@@ -47,6 +47,7 @@ class TreeReader {
   std::string_view current_line() const;
   void skip_line();
   bool is_delimiter(std::string_view line, Stop& stop) const;
+  bool is_boundary(std::string_view text, Stop& stop) const;
 
   std::string_view bytes_;
   Limits limits_;
