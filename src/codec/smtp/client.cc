@@ -237,7 +237,6 @@ void Client::give_up(std::string_view reason) {
   stage_ = Stage::closed;
   handshake_ = false;
   expected_.clear();
-  output_.clear();
 }
 
 // ---- one message ----

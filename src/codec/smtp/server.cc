@@ -111,9 +111,9 @@ size_t Server::feed_line(std::string_view bytes) {
   line_.append(segment);
   if (line_.size() > line_limit()) {
     line_overlong_ = true;
-    received_ = 0;
-    line_.clear();
-    return skip_line(segment);
+    received_ = line_.size();
+    judge_skipped();
+    return segment.size();
   }
   if (!line_.ends_with('\n')) return segment.size();
   const std::string line = std::move(line_);
@@ -122,26 +122,29 @@ size_t Server::feed_line(std::string_view bytes) {
   return segment.size();
 }
 
-// The rest of an overlong line. line_ keeps only its last octet, to know a CR before the LF.
+// The rest of an overlong line.
 size_t Server::skip_line(std::string_view segment) {
+  segment = segment.substr(0, kSkippedLineMax + 1 - received_);
   received_ += segment.size();
   line_.append(segment.substr(segment.size() - std::min<size_t>(segment.size(), 2)));
+  judge_skipped();
+  return segment.size();
+}
+
+// Of an overlong line, line_ keeps only the last octet, to know a CR before the LF.
+void Server::judge_skipped() {
   if (!line_.ends_with('\n')) {
     line_.erase(0, line_.size() - 1);
     if (received_ > kSkippedLineMax) shut(replies::kLineTooLong);
-    return segment.size();
+    return;
   }
   const bool crlf = line_.ends_with("\r\n");
   line_.clear();
   line_overlong_ = false;
   const bool auth = mode_ == Mode::auth;
   if (auth) mode_ = Mode::command;
-  if (!crlf) {
-    shut(replies::kBareNewline);
-  } else {
-    refuse(auth ? replies::kAuthLineTooLong : replies::kLineTooLong);
-  }
-  return segment.size();
+  if (!crlf) return shut(replies::kBareNewline);
+  refuse(auth ? replies::kAuthLineTooLong : replies::kLineTooLong);
 }
 
 uint64_t Server::swallow_limit() const { return options_.size_max.value * 2 + kSwallowSlack; }

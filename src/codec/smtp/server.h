@@ -123,6 +123,7 @@ class Server {
 
   size_t feed_line(std::string_view bytes);
   size_t skip_line(std::string_view segment);
+  void judge_skipped();
   size_t line_limit() const;
   size_t feed_data(std::string_view bytes);
   size_t feed_chunk(std::string_view bytes);
