@@ -43,6 +43,7 @@ class Loop {
   virtual bool is_current() const = 0;
 
   Timers& timers() { return timers_; }
+  const Timers& timers() const { return timers_; }
   // Activities that other loops started here (call_on); killed with the loop.
   Scope& guests() { return *guests_; }
 

@@ -48,7 +48,7 @@ struct ListenOptions {
 
 struct DialOptions {
   Endpoint to;
-  std::optional<Endpoint> from;  // bind to this local address first
+  std::optional<Endpoint> from = {};  // bind to this local address first
 };
 
 class Runtime {

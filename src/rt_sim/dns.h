@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "rt/resolver.h"
 
@@ -22,7 +23,7 @@ namespace ph::rt_sim {
 struct DnsFault {
   enum class Kind : uint8_t { server_failure, no_such_name, silence, slow };
   Kind kind = Kind::server_failure;
-  Duration delay;
+  Duration delay = {};
 };
 
 // Percentages of lookups that meet each fault at random.
@@ -54,6 +55,9 @@ class Dns {
   void heal();  // no faults, calm profile
   uint64_t lookups() const { return lookups_; }
 
+  // "1.0.0.10.in-addr.arpa", or under ip6.arpa; PH_CHECKs that it is a numeric address.
+  static std::string reverse_name(std::string_view address);
+
   // What a resolver does with one question: how long it takes (absent: for ever), and its answer.
   // For the simulated Resolver.
   struct Outcome {
@@ -67,7 +71,8 @@ class Dns {
     std::vector<std::pair<rt::DnsType, rt::DnsRecord>> records;
     bool secure = false;
   };
-  rt::DnsAnswer answer(const rt::DnsQuestion& question) const;
+  rt::DnsAnswer no_such_name() const;
+  rt::DnsAnswer answer(const std::string& name, rt::DnsType type) const;
   std::optional<DnsFault> fault_for(const std::string& name);
 
   Random random_;

@@ -14,10 +14,10 @@ namespace ph::rt_sim {
 
 // Which connections are meant. Host names as given to Simulation::add_host; empty means any.
 struct Link {
-  std::string from;              // the host that dials
-  std::string to;                // the host that listens
-  std::optional<uint16_t> port;  // the listener's port
-  std::string path;              // the listener's local socket (then port is not looked at)
+  std::string from = {};              // the host that dials
+  std::string to = {};                // the host that listens
+  std::optional<uint16_t> port = {};  // the listener's port
+  std::string path = {};              // the listener's local socket (then port is not looked at)
 };
 
 // As seen from the one who dialed.
@@ -47,9 +47,9 @@ struct Stall {
 
 struct Fault {
   DialFault dial = DialFault::none;
-  Duration delay;  // added to every one-way latency
-  std::optional<Cut> cut;
-  std::optional<Stall> stall;
+  Duration delay = {};  // added to every one-way latency
+  std::optional<Cut> cut = {};
+  std::optional<Stall> stall = {};
   // This share of arrivals does not wake the reader, who then finds the octets at its next look.
   // Outside what a kernel does; proves that deadlines alone end every wait. Never drawn at random.
   uint32_t lost_wakes_percent = 0;

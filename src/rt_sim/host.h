@@ -34,15 +34,19 @@ namespace detail {
 class World;
 class Net;
 class SimRuntime;
+class SimFiles;
 class FileDisk;
+struct Machine;
 }  // namespace detail
 
+class Dns;
+
 struct HostOptions {
-  std::string name;
+  std::string name = {};
   size_t loops = 2;
-  std::string ipv4;      // default: the next free 10.0.x.y
-  std::string ipv6;      // default: the next free fd00::n
-  Duration wall_offset;  // how wrong this host's wall clock is
+  std::string ipv4 = {};      // default: the next free 10.0.x.y
+  std::string ipv6 = {};      // default: the next free fd00::n
+  Duration wall_offset = {};  // how wrong this host's wall clock is
   size_t pool_queue_max = 64;
   uint32_t pool_full_percent = 2;  // this share of submissions finds the pool full
 };
@@ -56,7 +60,12 @@ class Host {
   // shared_ptr<void>, because it carries the destructor of any program type.
   using Boot = std::function<std::shared_ptr<void>(rt::Runtime&)>;
 
-  Host(detail::World& world, detail::Net& net, HostOptions options);
+  struct Surroundings {
+    detail::World* world = nullptr;
+    detail::Net* net = nullptr;
+    Dns* dns = nullptr;
+  };
+  Host(Surroundings surroundings, HostOptions options);  // made by Simulation::add_host
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -90,6 +99,9 @@ class Host {
   // The pool refuses everything until set back.
   enum class PoolRoom : uint8_t { plenty, none };
   void set_pool_room(PoolRoom room);
+  // none: dial, listen and accept answer kNoDescriptors until set back.
+  enum class Descriptors : uint8_t { plenty, none };
+  void set_descriptors(Descriptors descriptors);
   // The power fails inside the next Files::replace: afterwards either the old or the new content
   // is there.
   void crash_in_next_replace();
@@ -97,14 +109,17 @@ class Host {
   uint64_t starts() const { return starts_; }
 
  private:
-  friend class detail::SimRuntime;
+  friend class detail::SimFiles;
   void bring_up();
   void bring_down(Crash crash);
-  void kill_now(Crash crash);
+  void run_boot();
+  void kill_after_step();
 
   detail::World& world_;
   detail::Net& net_;
+  Dns& dns_;
   HostOptions options_;
+  detail::Machine& machine_;
   SimDisk disk_;
   std::unique_ptr<detail::FileDisk> files_;  // what is on the disk
   std::unique_ptr<detail::SimRuntime> runtime_;

@@ -25,8 +25,11 @@ class SimDisk {
   void heal() {
     room_ = Room::plenty;
     stalled_until_ = Instant();
+    read_failures_ = 0;
     changed(failures_ = 0);
   }
+  // The next `operations` reads of files fail with kIo.
+  void fail_next_reads(uint64_t operations) { read_failures_ = operations; }
   void on_change(Listener listener) { listener_ = std::move(listener); }
 
   Room room() const { return room_; }
@@ -36,6 +39,11 @@ class SimDisk {
   bool take_failure() {
     if (failures_ == 0) return false;
     --failures_;
+    return true;
+  }
+  bool take_read_failure() {
+    if (read_failures_ == 0) return false;
+    --read_failures_;
     return true;
   }
 
@@ -48,6 +56,7 @@ class SimDisk {
   Room room_ = Room::plenty;
   Instant stalled_until_;
   uint64_t failures_ = 0;
+  uint64_t read_failures_ = 0;
   Listener listener_;
 };
 

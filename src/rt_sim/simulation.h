@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,7 +68,7 @@ class Simulation {
 
   uint64_t seed() const { return seed_; }
   Host& add_host(HostOptions options);
-  Host& host(const std::string& name);  // must exist
+  Host& host(std::string_view name);  // must exist
   Network& network() { return *network_; }
   Dns& dns() { return *dns_; }
 
@@ -110,8 +111,6 @@ class Simulation {
   std::string registry() const;
 
  private:
-  void require_outside_a_step() const;
-
   uint64_t seed_;
   Random random_;
   std::unique_ptr<detail::World> world_;
