@@ -50,7 +50,7 @@ struct Part {
   std::string type = "text";  // lower case, as the part is treated (see above)
   std::string subtype = "plain";
   text::Parameters parameters;
-  std::string encoding;  // Content-Transfer-Encoding as written; "" if absent
+  std::string encoding;  // the token of Content-Transfer-Encoding; "" if absent
   text::TransferEncoding transfer = text::TransferEncoding::seven_bit;
   std::optional<std::string> id;           // as written, with angle brackets
   std::optional<std::string> description;  // encoded words kept

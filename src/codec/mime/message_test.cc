@@ -100,10 +100,11 @@ TEST(Message, KnowsOffsetsAndLines) {
 TEST(Message, ReadsContentFields) {
   const Message message(
       "content-type: Text/HTML (really); charset=\"ISO-8859-1\"\n"
-      "Content-Type: text/plain\nContent-Transfer-Encoding: Quoted-Printable\n"
+      "Content-Type: text/plain\nContent-Transfer-Encoding: Quoted-Printable (x)\n"
       "Content-Disposition: inline; filename*=utf-8''%C3%BC.html\n\ngr=FC=DF\n");
   const Part& part = message.root();
   EXPECT_EQ(part.type + "/" + part.subtype, "text/html");
+  EXPECT_EQ(part.encoding, "Quoted-Printable");
   EXPECT_EQ(part.filename(), "ü.html");
   EXPECT_EQ(decoded(message, part), "gr\xFC\xDF\n");
   EXPECT_EQ(decoded_text(message, part), "grüß\n");

@@ -57,6 +57,12 @@ TEST_F(Search, LooksIntoTheWholeText) {
   EXPECT_TRUE(text(""));
 }
 
+TEST(SearchPieces, LooksAtWhatDecodingHeldBack) {
+  const std::string head = "Content-Transfer-Encoding: quoted-printable\n\n";
+  EXPECT_TRUE(body_contains(Message(head + "10=4"), Needle("10=4")));
+  EXPECT_TRUE(body_contains(Message("\nabc\xC3"), Needle("abc\xEF\xBF\xBD")));
+}
+
 TEST(SearchPieces, FindsAcrossThem) {
   // Whatever the shift, the needle lies across the border of two pieces once.
   for (const size_t shift : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U}) {

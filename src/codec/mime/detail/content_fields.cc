@@ -90,7 +90,7 @@ void read_content_fields(Part& part, const HeaderView& header, std::string_view 
       read_type(part, field.value(), limit());
     } else if (field.is("Content-Transfer-Encoding") && !has_encoding) {
       has_encoding = true;
-      part.encoding = field.value();
+      part.encoding = split_head(field.value()).head;
       part.transfer = text::parse_transfer_encoding(part.encoding);
     } else if (field.is("Content-Disposition") && !part.disposition) {
       part.disposition = read_disposition(field.value(), limit());

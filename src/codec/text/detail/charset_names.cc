@@ -11,12 +11,11 @@ namespace {
 constexpr size_t kNameMax = 40;
 
 constexpr std::string_view kUtf8Keys[] = {
-    "",   "utf8",    "usascii",        "ascii",         "ansix341968",   "iso646us", "cp367",
-    "us", "utf8mac", "xunicode20utf8", "unicode11utf8", "unicode20utf8", "646",      "default"};
+    "",         "utf8",  "usascii", "ascii",         "ansix341968",
+    "iso646us", "cp367", "us",      "unicode11utf8", "646"};
 constexpr std::string_view kWindows1252Keys[] = {
-    "iso88591", "latin1", "l1",          "iso885911987", "isoir100",
-    "cp819",    "ibm819", "windows1252", "cp1252",       "xcp1252",
-    "win1252",  "xansi",  "ansi",        "iso8859",      "windows1250latin1"};
+    "iso88591", "latin1",  "l1",      "isoir100", "cp819", "ibm819", "windows1252",
+    "cp1252",   "xcp1252", "win1252", "ansi",     "xansi", "iso8859"};
 
 struct Alias {
   std::string_view key;  // lower case, letters and digits only
