@@ -1,0 +1,287 @@
+#include "front/smtp_out/carrier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "codec/smtp/errors.h"
+#include "codec/smtp/mailbox.h"
+#include "front/smtp_out/detail/dialogue.h"
+#include "rt/errors.h"
+
+namespace ph::smtp_out {
+namespace {
+
+constexpr uint64_t kPieceBytes = 256 * 1024;
+
+smtp::BodyType body_of(model::BodyType body, const smtp::Capabilities& peer) {
+  if (!peer.eight_bit_mime) return smtp::BodyType::unspecified;  // sent as it is, as is usual
+  switch (body) {
+    case model::BodyType::unspecified: return smtp::BodyType::unspecified;
+    case model::BodyType::seven_bit: return smtp::BodyType::seven_bit;
+    case model::BodyType::eight_bit: return smtp::BodyType::eight_bit;
+  }
+  return smtp::BodyType::unspecified;
+}
+
+smtp::DsnReturn return_of(model::DsnReturn r) {
+  switch (r) {
+    case model::DsnReturn::unspecified: return smtp::DsnReturn::unspecified;
+    case model::DsnReturn::full: return smtp::DsnReturn::full;
+    case model::DsnReturn::headers: return smtp::DsnReturn::headers;
+  }
+  return smtp::DsnReturn::unspecified;
+}
+
+// Addresses were parsed when the message came in; one that cannot be parsed now fails alone.
+Result<smtp::Path> path_of(const std::string& address) {
+  if (address.empty()) return smtp::Path{};
+  if (address.find('@') == std::string::npos) return smtp::Path{address, {}};
+  return smtp::parse_mailbox(address);
+}
+
+class Session final : public queue::CarrierSession {
+ public:
+  Session(const Parts& parts, rt::Loop& loop) : parts_(parts), loop_(loop) {}
+
+  rt::Task<queue::CarryResult> carry(queue::CarryWork work, const queue::NextHop& hop,
+                                     rt::Deadline deadline) override;
+  rt::Task<void> close(rt::Deadline deadline) override;
+
+ private:
+  struct Transaction;
+  rt::Task<bool> transact(Transaction& t, rt::Deadline deadline);
+  bool begin(Transaction& t);
+  rt::Task<bool> send_content(Transaction& t, rt::Deadline deadline);
+
+  const Parts& parts_;
+  rt::Loop& loop_;
+  std::unique_ptr<Connection> connection_;
+};
+
+// One message over one connection: collects what the peer says of each recipient.
+struct Session::Transaction {
+  queue::CarryWork work;
+  queue::CarryResult result;
+  std::vector<size_t> sent;    // place in the envelope -> place in work.recipients
+  std::vector<char> answered;  // by place in work.recipients
+  bool peer_spoke = false;
+
+  explicit Transaction(queue::CarryWork w) : work(std::move(w)) {
+    answered.assign(work.recipients.size(), 0);
+  }
+  void settle(size_t place, queue::CarryVerdict verdict, model::QueueReason reason,
+              model::ReplyRecord reply) {
+    if (answered[place] != 0) return;
+    answered[place] = 1;
+    result.outcomes.push_back({work.recipients[place].index, verdict, reason, std::move(reply)});
+  }
+  void settle_all(queue::CarryVerdict verdict, model::QueueReason reason,
+                  const model::ReplyRecord& reply) {
+    for (size_t i = 0; i < answered.size(); ++i) settle(i, verdict, reason, reply);
+  }
+  // A negative or, for the whole message, positive reply.
+  void settle_by(size_t place, const smtp::Reply& reply, const model::ReplyRecord& record) {
+    if (reply.is_positive()) {
+      settle(place, queue::CarryVerdict::relayed, model::QueueReason::taken_by_peer, record);
+    } else if (reply.is_permanent()) {
+      settle(place, queue::CarryVerdict::permanent, model::QueueReason::peer_5xx, record);
+    } else {
+      settle(place, queue::CarryVerdict::transient, model::QueueReason::peer_4xx, record);
+    }
+  }
+  void settle_all_by(const smtp::Reply& reply, const model::ReplyRecord& record) {
+    for (size_t i = 0; i < answered.size(); ++i) settle_by(i, reply, record);
+  }
+};
+
+rt::Task<queue::CarryResult> Session::carry(queue::CarryWork work, const queue::NextHop& hop,
+                                            rt::Deadline deadline) {
+  Transaction t(std::move(work));
+  for (;;) {
+    const bool reused = connection_ != nullptr && !connection_->is_over();
+    if (!reused) {
+      Connected connected = co_await connect(parts_, loop_, hop, deadline);
+      if (!connected.has_value()) {
+        t.result.lane_fault = connected.error().reason;
+        t.result.fault = std::move(connected.error().reply);
+        co_return std::move(t.result);
+      }
+      connection_ = std::move(*connected);
+    }
+    const bool done = co_await transact(t, deadline);
+    // A kept connection that the peer closed in between: nothing was said, so it is as if never
+    // used.
+    if (done || !reused || t.peer_spoke) co_return std::move(t.result);
+    t.result = {};
+  }
+}
+
+// Hands the envelope to the engine; false when nothing is left to send.
+bool Session::begin(Transaction& t) {
+  smtp::Client& engine = connection_->engine();
+  smtp::Envelope envelope;
+  const auto refuse = [&](const Error& error, model::StatusCode code) {
+    model::ReplyRecord record = record_of({0, {}, error.to_text()}, model::Stage::sender,
+                                          connection_->peer(), loop_.wall());
+    record.enhanced = code;
+    t.settle_all(queue::CarryVerdict::permanent, model::QueueReason::not_sendable, record);
+    return false;
+  };
+  Result<smtp::Path> sender = path_of(t.work.envelope.sender);
+  if (!sender.has_value()) return refuse(sender.error(), {5, 1, 7});
+  envelope.sender = std::move(*sender);
+  envelope.parameters.size = t.work.content.size_bytes();
+  envelope.parameters.body = body_of(t.work.envelope.body, engine.capabilities());
+  envelope.parameters.smtp_utf8 = t.work.envelope.smtp_utf8 && engine.capabilities().smtp_utf8;
+  envelope.parameters.dsn_return = return_of(t.work.envelope.dsn_return);
+  envelope.parameters.envelope_id = t.work.envelope.envelope_id;
+  t.sent.clear();
+  for (size_t i = 0; i < t.work.recipients.size(); ++i) {
+    const model::Recipient& r = t.work.recipients[i].recipient;
+    Result<smtp::Path> path = path_of(r.address);
+    if (!path.has_value()) {
+      t.settle(i, queue::CarryVerdict::permanent, model::QueueReason::not_sendable,
+               record_of({0, {}, path.error().to_text()}, model::Stage::recipient,
+                         connection_->peer(), loop_.wall()));
+      continue;
+    }
+    smtp::Recipient to{std::move(*path), {}};
+    to.parameters.notify = {r.notify.never, r.notify.success, r.notify.failure, r.notify.delay};
+    if (!r.original_type.empty()) to.parameters.original = {r.original_type, r.original_address};
+    envelope.recipients.push_back(std::move(to));
+    t.sent.push_back(i);
+  }
+  if (t.sent.empty()) return false;
+  const Status sendable = engine.can_send(envelope);
+  if (!sendable.has_value()) {
+    const bool utf8 = sendable.error().is(smtp::kPeerLacksUtf8);
+    const bool big = sendable.error().is(smtp::kTooBigForPeer);
+    return refuse(sendable.error(), utf8  ? model::StatusCode{5, 6, 7}
+                                    : big ? model::StatusCode{5, 3, 4}
+                                          : model::StatusCode{5, 6, 0});
+  }
+  const Status sent = engine.send(std::move(envelope));
+  return sent.has_value() || refuse(sent.error(), {5, 6, 0});
+}
+
+// The content in pieces; false when it could not be given to the peer (all is settled then).
+rt::Task<bool> Session::send_content(Transaction& t, rt::Deadline deadline) {
+  smtp::Client& engine = connection_->engine();
+  const auto unsendable = [&](const Error& error, model::QueueReason reason) {
+    const bool final = reason == model::QueueReason::not_sendable;
+    t.settle_all(final ? queue::CarryVerdict::permanent : queue::CarryVerdict::transient, reason,
+                 record_of({0, {}, error.to_text()}, model::Stage::data, "", loop_.wall()));
+    connection_->close();  // without the final dot: the peer has no message
+  };
+  const uint64_t size = t.work.content.size_bytes();
+  for (uint64_t offset = 0; offset < size;) {
+    Status put;
+    uint64_t count = 0;
+    if (const kv::BlobBytes& held = t.work.content.held()) {
+      count = std::min<uint64_t>(kPieceBytes, held->size() - offset);
+      put = engine.content(std::string_view(*held).substr(offset, count));
+    } else {
+      const Result<std::string> piece = co_await t.work.content.read(loop_, offset, kPieceBytes);
+      if (!piece.has_value() || piece->empty()) {
+        unsendable(piece.has_value() ? fail(rt::kIo, "the content is cut") : piece.error(),
+                   model::QueueReason::message_unreadable);
+        co_return false;
+      }
+      count = piece->size();
+      put = engine.content(*piece);
+    }
+    if (!put.has_value()) {
+      if (put.error().is(smtp::kConnectionLost)) co_return true;  // the event tells
+      unsendable(put.error(), model::QueueReason::not_sendable);
+      co_return false;
+    }
+    offset += count;
+    if (offset < size) {
+      const Status flushed = co_await connection_->flush(deadline);
+      if (!flushed.has_value()) co_return true;  // the event tells
+    }
+  }
+  const Status finished = engine.finish_content();
+  if (!finished.has_value() && !finished.error().is(smtp::kConnectionLost)) {
+    unsendable(finished.error(), model::QueueReason::not_sendable);
+    co_return false;
+  }
+  co_return true;
+}
+
+// Until the transaction is over; false when the connection was lost under it.
+rt::Task<bool> Session::transact(Transaction& t, rt::Deadline deadline) {
+  if (!begin(t)) co_return true;
+  const std::string& peer = connection_->peer();
+  for (;;) {
+    smtp::ClientEvent event = co_await connection_->next(deadline);
+    const Time now = loop_.wall();
+    if (auto* lost = std::get_if<smtp::Lost>(&event)) {
+      Fault fault = connection_->fault_of(*lost);
+      if (lost->reply.has_value()) t.peer_spoke = true;
+      if (lost->maybe_delivered()) {
+        t.peer_spoke = true;
+        t.settle_all(queue::CarryVerdict::transient, model::QueueReason::maybe_delivered,
+                     fault.reply);
+      }
+      t.result.lane_fault = fault.reason;
+      t.result.fault = std::move(fault.reply);
+      co_return false;
+    }
+    if (std::holds_alternative<smtp::Closed>(event)) {
+      t.result.lane_fault = model::QueueReason::connection_lost;
+      t.result.fault = record_of({0, {}, "the connection ended"}, model::Stage::sender, peer, now);
+      co_return false;
+    }
+    t.peer_spoke = true;
+    if (auto* sender = std::get_if<smtp::SenderReply>(&event)) {
+      if (sender->reply.is_negative()) {
+        t.settle_all_by(sender->reply, record_of(sender->reply, model::Stage::sender, peer, now));
+      }
+    } else if (auto* rcpt = std::get_if<smtp::RecipientReply>(&event)) {
+      if (rcpt->reply.is_negative() && rcpt->recipient < t.sent.size()) {
+        t.settle_by(t.sent[rcpt->recipient], rcpt->reply,
+                    record_of(rcpt->reply, model::Stage::recipient, peer, now));
+      }
+    } else if (auto* data = std::get_if<smtp::DataReply>(&event)) {
+      t.settle_all_by(data->reply, record_of(data->reply, model::Stage::data, peer, now));
+    } else if (std::holds_alternative<smtp::DataReady>(event)) {
+      const bool given = co_await send_content(t, deadline);
+      if (!given) co_return true;
+    } else if (auto* reply = std::get_if<smtp::MessageReply>(&event)) {
+      const model::ReplyRecord record = record_of(reply->reply, model::Stage::final, peer, now);
+      if (!reply->recipient.has_value()) {
+        t.settle_all_by(reply->reply, record);
+      } else if (*reply->recipient < t.sent.size()) {
+        t.settle_by(t.sent[*reply->recipient], reply->reply, record);
+      }
+    } else if (std::holds_alternative<smtp::MessageDone>(event)) {
+      co_return true;
+    }
+  }
+}
+
+rt::Task<void> Session::close(rt::Deadline deadline) {
+  if (connection_ == nullptr || connection_->is_over()) co_return;
+  connection_->engine().quit();
+  while (!connection_->is_over()) {
+    const smtp::ClientEvent event = co_await connection_->next(deadline);
+    static_cast<void>(event);  // polite, nothing depends on it
+  }
+}
+
+}  // namespace
+
+void add_settings(config::Schema& schema) {
+  schema.add(kConnectTimeout);
+  schema.add(kCommandTimeout);
+  schema.add(kFinalTimeout);
+  schema.add(kAddressesMax);
+}
+
+std::unique_ptr<queue::CarrierSession> open_session(const Parts& parts, rt::Loop& loop,
+                                                    const queue::NextHop&) {
+  return std::make_unique<Session>(parts, loop);
+}
+
+}  // namespace ph::smtp_out
