@@ -2,7 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <new>
+
 #include "base/random.h"
+
+// Counts what this test program allocates, to show that the accept path allocates nothing.
+static uint64_t allocations = 0;
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* out = std::malloc(size == 0 ? 1 : size)) return out;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace ph::mime {
 namespace {
@@ -88,6 +101,16 @@ TEST(Header, TopScanSeesWhatAcceptNeeds) {
   EXPECT_FALSE(second.has_empty_line);
   EXPECT_EQ(scan_top_header("From:\n").from.size(), 0U);
   EXPECT_NE(scan_top_header("From:\n").from.data(), nullptr);
+}
+
+TEST(Header, TopScanAllocatesNothing) {
+  const uint64_t before = allocations;
+  const TopHeader top = scan_top_header(kMessage);
+  const size_t received = HeaderView(kMessage).count("received");
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(received, top.received_count);
+  EXPECT_FALSE(HeaderView(kMessage).all("received").empty());
+  EXPECT_GT(allocations, before);
 }
 
 // No octet is lost, whatever they are.
