@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 #include "codec/imap/response_parser.h"
 #include "codec/mime/envelope.h"
 #include "codec/mime/structure.h"
@@ -183,6 +187,49 @@ TEST(FetchWriter, WhatItWritesCanBeRead) {
   EXPECT_EQ(items[1].items.at(2).items.at(0).items.at(2).text, "x\r\n");
   EXPECT_EQ(items[4].text, "BODY[HEADER.FIELDS (From To)]");
   EXPECT_EQ(items[5].text, ")\r\n* BYE\r\n");
+}
+
+// ENVELOPE, BODY, BODYSTRUCTURE and BODY[] of `message`, written and read back.
+void expect_readable(const std::string& message, const std::string& where) {
+  const mime::Message parsed(message);
+  const mime::BodyStructure structure = mime::make_body_structure(parsed);
+  std::string out;
+  FetchWriter line(out, 1);
+  line.envelope(mime::make_envelope(parsed.header(parsed.root())));
+  line.body(structure);
+  line.body_structure(structure);
+  line.section({.kind = FetchKind::body_section}, message);
+  line.end();
+  ResponseParser parser({.depth = 500});
+  ASSERT_EQ(parser.feed(out), out.size()) << where;
+  const auto response = parser.next();
+  ASSERT_TRUE(response) << where << ": " << parser.failed();
+  const auto& items = response->items.at(2).items;
+  ASSERT_EQ(items.size(), 8u) << where;
+  EXPECT_EQ(items[1].items.size(), 10u) << where;
+  EXPECT_EQ(items[7].text, message) << where;
+}
+
+TEST(FetchWriter, RealMessagesCanBeRead) {
+  const std::filesystem::path folder = PH_SOURCE_DIR "/../shared/testdata/mime";
+  if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no corpus of messages here";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file() || entry.file_size() > 1'000'000) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    std::stringstream octets;
+    octets << file.rdbuf();
+    expect_readable(octets.str(), entry.path().filename().string());
+  }
+}
+
+TEST(FetchWriter, DeepMessagesCanBeRead) {
+  std::string message;
+  for (int i = 0; i < 300; ++i) {
+    const std::string boundary = "b" + std::to_string(i);
+    message += "Content-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n--" + boundary;
+    message += "\r\nContent-Type: message/rfc822\r\n\r\n";
+  }
+  expect_readable(message, "deep");
 }
 
 }  // namespace

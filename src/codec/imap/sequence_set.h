@@ -41,7 +41,8 @@ class SequenceSet {
   // "9:*" with 5 messages is 5:9 by the RFC: it names the last message, and 6 to 9 as well.
   SequenceSet resolve(uint32_t largest) const;
 
-  // The three below are for resolved sets.
+  // The three below are for resolved sets. for_each() visits numbers, not messages: a UID set such
+  // as 1:4294967295 is to be compared with the UIDs there are, by contains() or range by range.
   bool contains(uint32_t number) const;  // logarithmic
   uint64_t count() const;
   template <class Visitor>

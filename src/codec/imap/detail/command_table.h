@@ -27,6 +27,14 @@ enum class Literals : uint8_t {
   append,    // as messages, streamed
 };
 
+// Who speaks after the command.
+enum class Follow : uint8_t {
+  command,    // the client, with its next command
+  handshake,  // another layer (TLS): nothing more is read until the driver says so
+  sasl,       // the driver with challenges, the client with responses
+  idle,       // the client with DONE
+};
+
 struct CommandRow {
   std::string_view name;  // upper case; "UID FETCH" for the UID form
   uint8_t states = kAlways;
@@ -35,6 +43,7 @@ struct CommandRow {
   Command (*parse)(Cursor& in, const CommandRow& row) = nullptr;
   bool by_uid = false;
   Literals literals = Literals::buffered;
+  Follow follow = Follow::command;
 };
 
 // nullptr if there is none. In any case of letters.
