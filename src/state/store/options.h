@@ -17,7 +17,8 @@ struct Options {
   uint64_t message_bytes_max = uint64_t{150} << 20;
   Duration handover_ids_kept = Duration::days(30);
   Duration tombstones_kept = Duration::days(30);
-  Duration submissions_kept = Duration::days(30);  // after their end
+  Duration submissions_kept = Duration::days(30);          // after their end
+  Duration submission_expires_after = Duration::days(40);  // in any resting state
   Duration sweep_every = Duration::hours(6);
 
   Duration handover_retry_min = Duration::seconds(1);

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
 #include "kv/store.h"
+#include "model/envelope.h"
 #include "rt/deadline.h"
 #include "rt/loop.h"
 #include "rt/task.h"
@@ -23,7 +25,8 @@ struct HandOver {
   kv::BlobId blob;
   uint64_t size_bytes = 0;
   Time submitted_at;
-  SubmissionEnvelope envelope;
+  model::Envelope envelope;
+  std::vector<model::Recipient> recipients;
 };
 
 struct HandOverAnswer {
@@ -40,7 +43,7 @@ struct TransportProgress {
   enum class Kind : uint8_t {
     going,          // `words` says what it waits for, `when` when something happens next
     sent,           // all recipients reached their end well
-    partly_failed,  //
+    partly_failed,  // some recipients failed; a report is on its way
     failed,
     not_there,  // transport never accepted this id, or has forgotten it
   } kind = Kind::going;

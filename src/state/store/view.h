@@ -96,7 +96,8 @@ class FolderView {
 
  private:
   friend class FolderIndex;
-  FolderView(FolderIndex& index, rt::Loop& loop, Access access);
+  FolderView(FolderIndex& index, rt::Loop& loop);
+  void notice();
 
   FolderIndex& index_;
   FolderId folder_;

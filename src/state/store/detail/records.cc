@@ -42,6 +42,14 @@ Narrow narrow(uint64_t value, bool& fits) {
   return static_cast<Narrow>(value);
 }
 
+uint64_t notify_bits(const model::Notify& n) {
+  return (n.never ? 1U : 0U) | (n.success ? 2U : 0U) | (n.failure ? 4U : 0U) | (n.delay ? 8U : 0U);
+}
+
+model::Notify notify_from(uint64_t bits) {
+  return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+}
+
 }  // namespace
 
 std::string Guid::to_text() const {
@@ -298,11 +306,14 @@ std::string encode(const Submission& s, std::string_view key) {
   out.bytes(s.handover_id).u64(static_cast<uint8_t>(s.state)).u64(static_cast<uint8_t>(s.reason));
   out.bytes(s.words).time(s.since).time(s.submitted_at).time(s.next_action_at).u64(s.attempts);
   out.u64(s.message.value).u64(s.email.value).raw(s.blob.view()).u64(s.size_bytes);
-  const SubmissionEnvelope& e = s.envelope;
-  out.bytes(e.sender).bytes(e.envelope_id).u64(e.dsn_return).u64(e.body).boolean(e.smtp_utf8);
-  out.bytes(e.authenticated).bytes(e.client).u64(e.recipients.size());
-  for (const SubmissionRecipient& r : e.recipients) {
-    out.bytes(r.address).u64(r.notify).bytes(r.original_type).bytes(r.original_address);
+  const model::Envelope& e = s.envelope;
+  out.bytes(e.sender).bytes(e.auth_user).bytes(e.client_ip).bytes(e.client_helo);
+  out.time(e.received_at).bytes(e.envelope_id).u64(static_cast<uint8_t>(e.dsn_return));
+  out.u64(static_cast<uint8_t>(e.body)).boolean(e.smtp_utf8).u64(e.size_bytes);
+  out.u64(static_cast<uint8_t>(e.origin)).u64(s.recipients.size());
+  for (const model::Recipient& r : s.recipients) {
+    out.bytes(r.address).u64(notify_bits(r.notify)).bytes(r.original_type);
+    out.bytes(r.original_address);
   }
   return seal(out, key);
 }
@@ -324,24 +335,29 @@ std::optional<Submission> decode_submission(std::string_view key, std::string_vi
   s.email.value = in.u64();
   s.blob = kv::blob_id_from(in.raw(s.blob.digest.size()));
   s.size_bytes = in.u64();
-  SubmissionEnvelope& e = s.envelope;
+  model::Envelope& e = s.envelope;
   e.sender = in.bytes();
+  e.auth_user = in.bytes();
+  e.client_ip = in.bytes();
+  e.client_helo = in.bytes();
+  e.received_at = in.time();
   e.envelope_id = in.bytes();
-  e.dsn_return = narrow<uint8_t>(in.u64(), fits);
-  e.body = narrow<uint8_t>(in.u64(), fits);
+  e.dsn_return = static_cast<model::DsnReturn>(narrow<uint8_t>(in.u64(), fits));
+  e.body = static_cast<model::BodyType>(narrow<uint8_t>(in.u64(), fits));
   e.smtp_utf8 = in.boolean();
-  e.authenticated = in.bytes();
-  e.client = in.bytes();
+  e.size_bytes = in.u64();
+  e.origin = static_cast<model::Origin>(narrow<uint8_t>(in.u64(), fits));
   const uint64_t count = in.count(kSubmissionRecipientsMax);
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
-    SubmissionRecipient& r = e.recipients.emplace_back();
+    model::Recipient& r = s.recipients.emplace_back();
     r.address = in.bytes();
-    r.notify = narrow<uint8_t>(in.u64(), fits);
+    r.notify = notify_from(in.u64());
     r.original_type = in.bytes();
     r.original_address = in.bytes();
   }
-  fits = fits && s.state >= SubmissionState::held && s.state <= SubmissionState::cancelled;
-  fits = fits && !to_text(s.reason).empty();
+  fits = fits && s.state <= SubmissionState::cancelled && !to_text(s.reason).empty();
+  fits = fits && e.dsn_return <= model::DsnReturn::headers && e.body <= model::BodyType::eight_bit;
+  fits = fits && e.origin <= model::Origin::x400;
   if (!is_whole(in) || !fits) return std::nullopt;
   return s;
 }
