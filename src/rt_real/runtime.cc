@@ -132,6 +132,7 @@ Status RealRuntime::on_signals(const std::vector<int>& signals, SignalHandler ha
 
 Status RealRuntime::run() {
   PH_CHECK(!std::exchange(parts_->ran, true));
+  for (const auto& loop : parts_->loops) loop->bind();
   std::vector<std::thread> threads;
   Status status;
   for (size_t i = 1; i < parts_->loops.size() && status.has_value(); ++i) {
@@ -146,6 +147,7 @@ Status RealRuntime::run() {
   }
   if (status.has_value()) parts_->loops.front()->run(parts_->stop);
   for (std::thread& thread : threads) thread.join();
+  for (const auto& loop : parts_->loops) loop->unbind();
   return status;
 }
 

@@ -61,7 +61,7 @@ Instant RealLoop::now() const { return Instant::from_us(clock_us(CLOCK_MONOTONIC
 Time RealLoop::wall() const { return Time::from_unix_us(clock_us(CLOCK_REALTIME)); }
 
 bool RealLoop::is_current() const {
-  return current == this || !running_.load(std::memory_order_relaxed);
+  return current == this || !bound_.load(std::memory_order_relaxed);
 }
 
 void RealLoop::post(rt::Callback callback) {
@@ -85,11 +85,10 @@ void RealLoop::wake() noexcept {
 }
 
 void RealLoop::run(const std::atomic<bool>& stop) {
-  PH_CHECK(!running_.load());
+  PH_CHECK(bound_.load());
+  PH_CHECK(current == nullptr);
   current = this;
-  running_.store(true);
   while (!stop.load(std::memory_order_acquire)) take_turn();
-  running_.store(false);
   current = nullptr;
 }
 
@@ -202,7 +201,7 @@ void RealLoop::leave(int fd, Ticket ticket) {
 void RealLoop::poke(Ticket ticket) { poked_.push_back(ticket); }
 
 void RealLoop::discard() {
-  PH_CHECK(!running_.load());
+  PH_CHECK(!bound_.load());
   kill_guests();
   // What goes may post in turn (a result for someone who is gone); it ends because nothing runs.
   for (;;) {

@@ -37,6 +37,10 @@ class RealLoop final : public rt::Loop {
   // A loop without a thread is current to whoever holds the runtime.
   bool is_current() const override;
 
+  // All loops are bound before the first of them runs, and unbound after the last has ended: in
+  // between each is current to its own thread only.
+  void bind() { bound_.store(true); }
+  void unbind() { bound_.store(false); }
   // Turns on the calling thread until `stop` is set and wake() was called.
   void run(const std::atomic<bool>& stop);
   // Ends a wait of the driver. From any thread or a signal handler.
@@ -73,7 +77,7 @@ class RealLoop final : public rt::Loop {
   Fd bell_;  // eventfd, edge-triggered and therefore never read
   uint64_t turn_ = 0;
   bool precise_wait_ = true;  // epoll_pwait2 works here
-  std::atomic<bool> running_ = false;
+  std::atomic<bool> bound_ = false;
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
