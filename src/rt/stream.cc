@@ -43,18 +43,25 @@ bool is_loopback(const Endpoint& endpoint) {
 Stream::~Stream() = default;
 Listener::~Listener() = default;
 
+// A wake-up is a hint and the clock is the truth: at its deadline each of these looks once more, so
+// that a wake-up that got lost costs time but loses nothing.
 Task<Result<size_t>> Stream::read(std::span<char> into, Deadline deadline,
                                   std::source_location where) {
   PH_CHECK(!into.empty());
+  constexpr std::string_view kWhat = "reading from the peer";
+  Woken woken = Woken::hint;
   for (;;) {
     Result<size_t> got = try_read(into);
     if (got.has_value() || !got.error().is(kWouldBlock)) co_return got;
-    const Woken woken = co_await readable(deadline, where);
-    if (woken != Woken::hint) co_return to_status(woken, "reading from the peer").error();
+    if (woken != Woken::hint) co_return to_status(woken, kWhat).error();
+    woken = co_await readable(deadline, where);
+    if (woken == Woken::cancelled) co_return to_status(woken, kWhat).error();
   }
 }
 
 Task<Status> Stream::write(std::string_view bytes, Deadline deadline, std::source_location where) {
+  constexpr std::string_view kWhat = "writing to the peer";
+  Woken woken = Woken::hint;
   while (!bytes.empty()) {
     const Result<size_t> put = try_write(bytes);
     if (put.has_value()) {
@@ -62,19 +69,23 @@ Task<Status> Stream::write(std::string_view bytes, Deadline deadline, std::sourc
       continue;
     }
     if (!put.error().is(kWouldBlock)) co_return put.error();
-    const Woken woken = co_await writable(deadline, where);
-    if (woken != Woken::hint) co_return to_status(woken, "writing to the peer");
+    if (woken != Woken::hint) co_return to_status(woken, kWhat);
+    woken = co_await writable(deadline, where);
+    if (woken == Woken::cancelled) co_return to_status(woken, kWhat);
   }
   co_return Status();
 }
 
 Task<Result<std::unique_ptr<Stream>>> Listener::accept(Deadline deadline,
                                                        std::source_location where) {
+  constexpr std::string_view kWhat = "waiting for a connection";
+  Woken woken = Woken::hint;
   for (;;) {
     Result<std::unique_ptr<Stream>> got = try_accept();
     if (got.has_value() || !got.error().is(kWouldBlock)) co_return got;
-    const Woken woken = co_await acceptable(deadline, where);
-    if (woken != Woken::hint) co_return to_status(woken, "waiting for a connection").error();
+    if (woken != Woken::hint) co_return to_status(woken, kWhat).error();
+    woken = co_await acceptable(deadline, where);
+    if (woken == Woken::cancelled) co_return to_status(woken, kWhat).error();
   }
 }
 
