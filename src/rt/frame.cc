@@ -11,10 +11,6 @@
 namespace ph::rt {
 namespace {
 
-constexpr size_t kClassBytes = 64;
-constexpr size_t kClasses = 32;        // frames up to 2 KiB are kept
-constexpr size_t kKeptPerClass = 256;  // at most 4 MiB a thread
-
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define PH_PLAIN_FRAMES 1
@@ -22,6 +18,10 @@ constexpr size_t kKeptPerClass = 256;  // at most 4 MiB a thread
 #endif
 
 #ifndef PH_PLAIN_FRAMES
+constexpr size_t kClassBytes = 64;
+constexpr size_t kClasses = 32;        // frames up to 2 KiB are kept
+constexpr size_t kKeptPerClass = 256;  // less than 9 MiB a thread
+
 struct FreeFrame {
   FreeFrame* next;
 };
