@@ -112,6 +112,26 @@ TEST(Scram, RefusesTamperedFinalMessages) {
   })));
 }
 
+// The proof is right for what it signs, but the nonce signed is not the one of this exchange.
+TEST(Scram, RefusesAnotherNonceUnderARightProof) {
+  const auto finish = [](std::string_view nonce_tail) {
+    Server server = make("SCRAM-SHA-256");
+    server.start("n,,n=u,r=abc");
+    const std::string server_first = as<Challenge>(server.supply(verifier_of("pw"))).bytes;
+    const std::string nonce = server_first.substr(2, server_first.find(',') - 2);
+    const std::string without_proof = "c=biws,r=" + nonce + std::string(nonce_tail);
+    const std::string salted =
+        detail::salted_password("pw", "salt-of-16-bytes", kDefaultIterations);
+    const std::string signature = detail::hmac_sha256(
+        verifier_of("pw").stored_key, "n=u,r=abc," + server_first + "," + without_proof);
+    const std::string proof =
+        detail::exclusive_or(detail::hmac_sha256(salted, "Client Key"), signature);
+    return server.step(without_proof + ",p=" + base64_encode(proof));
+  };
+  EXPECT_TRUE(std::holds_alternative<Challenge>(finish("")));
+  EXPECT_TRUE(std::holds_alternative<Failed>(finish("x")));
+}
+
 TEST(ScramClient, RefusesAHostileServer) {
   const auto final_of = [](std::string_view server_first) {
     ScramClient client({.user = "u", .password = "p", .acting_for = ""}, kNonce);

@@ -37,11 +37,11 @@ class Driver {
       bool any = false;
       while (auto event = client_.next()) {
         any = true;
-        PH_CHECK(log_.size() < 4'000'000);
+        PH_CHECK(log_.size() <= 1'000'000);
         log_ += static_cast<char>('a' + event->index());
         on(*event);
       }
-      log_ += client_.take_output();
+      output_ += client_.take_output();
       if (used > 0 || any) continue;
       if (said.empty()) break;
       unread += said.substr(0, cut);
@@ -50,13 +50,12 @@ class Driver {
     client_.lost("end");
     while (auto event = client_.next()) log_ += static_cast<char>('a' + event->index());
     PH_CHECK(client_.phase() == Stage::closed);
-    return log_;
+    return log_ + "|" + output_;
   }
 
  private:
   void on(const ClientEvent& event) {
     if (std::holds_alternative<AuthChallenge>(event)) client_.respond("x");
-    if (std::holds_alternative<TlsReady>(event)) wants_tls_ = true;
     if (std::holds_alternative<DataReady>(event)) {
       if (client_.content(kContent)) (void)client_.finish_content();
     }
@@ -67,6 +66,10 @@ class Driver {
       authenticated_ = true;
       return client_.authenticate("PLAIN", "x");
     }
+    if ((choice_ & 8) != 0 && !tls_tried_) {
+      tls_tried_ = true;
+      return client_.start_tls();
+    }
     if (++messages_ > 3) return client_.quit();
     (void)client_.send(envelope());
   }
@@ -74,9 +77,10 @@ class Driver {
   Client client_;
   uint8_t choice_;
   bool authenticated_ = false;
-  bool wants_tls_ = false;
+  bool tls_tried_ = false;
   int messages_ = 0;
-  std::string log_;
+  std::string log_;  // the kinds of events
+  std::string output_;
 };
 
 }  // namespace

@@ -145,6 +145,8 @@ void Engine::Connection::handshake() {
   }
 }
 
+// Each call of SSL_read_ex takes a whole record, so nothing decrypted stays behind inside OpenSSL
+// when the cap stops this: what is left is ciphertext that feed() has not consumed.
 void Engine::Connection::read() {
   while (state == State::open && waiting() < kPlaintextCap) {
     if (plain_from == plain.size()) {
@@ -239,8 +241,6 @@ std::string_view Engine::plaintext() const {
   return std::string_view(connection_->plain).substr(connection_->plain_from);
 }
 
-// What was held back by the cap inside OpenSSL is read on now: it may be a whole record whose
-// ciphertext is already consumed.
 void Engine::consume(size_t octets) {
   Connection& c = *connection_;
   PH_CHECK(octets <= c.waiting());
@@ -248,7 +248,6 @@ void Engine::consume(size_t octets) {
   if (c.plain_from < c.plain.size()) return;
   std::string().swap(c.plain);
   c.plain_from = 0;
-  if (SSL_has_pending(c.ssl.get()) == 1) c.read();
 }
 
 Status Engine::write(std::string_view plaintext) {
