@@ -11,9 +11,10 @@
 //
 // The program is whatever the function returns: it owns every Scope, Stream, Listener and Timer
 // that it made on the runtime, and its destructor frees them without running anything. What must
-// survive a kill (a MemDisk) lives outside the program. Actors without state (clients) need no
-// program: spawn() runs a Task that dies with the host. Objects a test itself makes on the runtime
-// (its own Scope, a Stream) must be gone before kill().
+// survive a kill (a MemDisk) lives outside the program; declare it before the Simulation, whose
+// destructor ends every program that still runs. Actors without state (clients) need no program:
+// spawn() runs a Task that dies with the host. Scopes, streams and timers that a test itself makes
+// on the runtime must be gone before kill().
 //
 // kill() may be called at any moment. From inside a step of some loop it takes effect when that
 // step ends; from a Simulation::at callback, a step hook or between runs it takes effect at once.

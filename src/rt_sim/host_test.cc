@@ -48,8 +48,8 @@ class Ticker {
 
 TEST(Host, AProgramDiesAtAnyMomentAndStartsAgain) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Counts counts;  // before the simulation, whose end destroys the program that counts
     Simulation sim(seed);
-    Counts counts;
     Host& host = sim.add_host({.name = "host"});
     host.start([&counts](rt::Runtime& r) { return std::make_shared<Ticker>(r, counts); });
     EXPECT_NE(host.program<Ticker>(), nullptr);
@@ -79,8 +79,8 @@ rt::Task<void> kill_own_host(rt::Loop& loop, Host& host) {
 }
 
 TEST(Host, AnActivityMayKillItsOwnHost) {
-  Simulation sim(1);
   Counts counts;
+  Simulation sim(1);
   Host& host = sim.add_host({.name = "host"});
   host.start([&counts](rt::Runtime& r) { return std::make_shared<Ticker>(r, counts); });
   host.spawn("killer", kill_own_host(host.loop(), host));

@@ -42,7 +42,7 @@ struct SimulationOptions {
   Time start = Time::from_unix_s(1'795'219'200);  // 2026-11-21T00:00:00Z
   // Reaching either limit is a finding and ends the run: the program is livelocked.
   uint64_t steps_max = 20'000'000;
-  uint64_t steps_per_instant_max = 100'000;
+  uint64_t steps_per_instant_max = 500'000;
   // The task registry is looked through every so many steps and at the end of every run.
   uint64_t registry_check_steps = 1024;
   // An activity whose wait is over by more than this is a finding.

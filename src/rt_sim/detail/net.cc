@@ -45,14 +45,18 @@ Machine& Net::add_machine(std::string name, std::string ipv4, std::string ipv6) 
   const size_t number = machines_.size();
   if (ipv4.empty()) ipv4 = fmt::format("10.0.{}.{}", number / 250, number % 250 + 1);
   if (ipv6.empty()) ipv6 = fmt::format("fd00::{:x}", number + 1);
+  const auto v4 = rt::endpoint_of(ipv4, 0);
+  const auto v6 = rt::endpoint_of(ipv6, 0);
+  PH_CHECK(v4.has_value() && v4->kind == rt::Endpoint::Kind::ipv4);
+  PH_CHECK(v6.has_value() && v6->kind == rt::Endpoint::Kind::ipv6);
   for (const auto& machine : machines_) {
     PH_CHECK(machine->name != name);
-    PH_CHECK(machine->ipv4 != ipv4);
+    PH_CHECK(!machine->owns(*v4) && !machine->owns(*v6));
   }
   auto machine = std::make_unique<Machine>();
   machine->name = std::move(name);
-  machine->ipv4 = std::move(ipv4);
-  machine->ipv6 = std::move(ipv6);
+  machine->ipv4 = v4->host;
+  machine->ipv6 = v6->host;
   return *machines_.emplace_back(std::move(machine));
 }
 
