@@ -2,23 +2,30 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/smtp/server_session_test.h"
+#include "codec/smtp/detail/test_session.h"
 
 namespace ph::smtp {
 namespace {
 
 using namespace std::string_literals;
 
+// What a session gives, and the same however its input is cut.
+Transcript said(const ServerOptions& options, std::string_view input, uint64_t seed = 1) {
+  const AllWays all = run_all_ways(options, input, seed);
+  EXPECT_EQ(all.differences, "") << "seed " << seed;
+  return all.whole;
+}
+
 // The replies after the greeting and the EHLO reply, for input after "EHLO c\r\n".
 std::string replies_to(const std::string& input, const ServerOptions& options = test_options()) {
-  std::string out = run_all_ways(options, "EHLO c\r\n" + input).output;
+  std::string out = said(options, "EHLO c\r\n" + input).output;
   const size_t at = out.find("250 ENHANCEDSTATUSCODES\r\n");
   EXPECT_NE(at, std::string::npos);
   return out.substr(at + 25);
 }
 
 TEST(SmtpServer, TakesAMessage) {
-  const Transcript t = run_all_ways(
+  const Transcript t = said(
       test_options(),
       "EHLO client.example.com\r\nMAIL FROM:<a@example.com> SIZE=20\r\nRCPT TO:<b@example.org>\r\n"
       "DATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n");
@@ -86,7 +93,7 @@ TEST(SmtpServer, ChunksAreViewsOfTheInput) {
 
 TEST(SmtpServer, RefusesWrongOrder) {
   const auto first_reply = [](const std::string& input) {
-    return run_all_ways(test_options(), input).output.substr(kGreeting.size());
+    return said(test_options(), input).output.substr(kGreeting.size());
   };
   EXPECT_EQ(first_reply("MAIL FROM:<a@b.c>\r\n"), "503 5.5.1 Say hello first\r\n");
   EXPECT_EQ(first_reply("RCPT TO:<a@b.c>\r\n"), "503 5.5.1 MAIL is needed first\r\n");
@@ -173,7 +180,7 @@ TEST(SmtpServer, RefusesBadSyntaxWithTheRightCodes) {
 }
 
 TEST(SmtpServer, CarriesParameters) {
-  const Transcript t = run_all_ways(
+  const Transcript t = said(
       test_options(),
       "EHLO c\r\n"
       "MAIL FROM:<\xC3\xA9@b.c> body=8bitmime SMTPUTF8 RET=HDRS ENVID=QQ+2B314 AUTH=<> SIZE=5  \r\n"
@@ -273,8 +280,7 @@ TEST(SmtpServer, StartTlsForgetsAndOffersAnew) {
 TEST(SmtpServer, NeverRunsPlaintextBehindStartTls) {
   ServerOptions options = test_options();
   options.offer_starttls = true;
-  const Transcript t =
-      run_all_ways(options, "EHLO c\r\nSTARTTLS\r\nMAIL FROM:<evil@b.c>\r\nQUIT\r\n");
+  const Transcript t = said(options, "EHLO c\r\nSTARTTLS\r\nMAIL FROM:<evil@b.c>\r\nQUIT\r\n");
   EXPECT_EQ(t.events, "connected\nehlo c\nstarttls\nerror 501\n");
   EXPECT_TRUE(t.output.ends_with("220 2.0.0 Ready to start TLS\r\n"));
 }
@@ -352,7 +358,7 @@ TEST(SmtpServer, ClosesOnDemandAndOn421) {
 TEST(SmtpServer, LmtpAnswersForEachRecipient) {
   ServerOptions options = test_options();
   options.protocol = Protocol::lmtp;
-  const Transcript t = run_all_ways(
+  const Transcript t = said(
       options,
       "EHLO c\r\nLHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nRCPT TO:<unknown@b.c>\r\n"
       "RCPT TO:<b@b.c>\r\nDATA\r\nx\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<unknown@b.c>\r\nDATA\r\n");
@@ -405,7 +411,7 @@ TEST(SmtpServer, RandomSessionsDoNotDependOnTheCuts) {
     if (random.chance(60)) input += "MAIL FROM:<a@b.c>\r\nRCPT TO:<a@b.c>\r\n";
     if (random.chance(40)) input += "DATA\r\n";
     for (uint64_t n = random.below(40); n > 0; --n) input += words[random.below(words.size())];
-    run_all_ways(options, input, seed);
+    said(options, input, seed);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
   }
 }
