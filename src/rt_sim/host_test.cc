@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 #include "rt/errors.h"
 #include "rt_sim/detail/echo_program.h"
@@ -88,6 +89,49 @@ TEST(Host, AnActivityMayKillItsOwnHost) {
   EXPECT_EQ(counts.made, 2);
   EXPECT_EQ(counts.destroyed, 1);
   EXPECT_TRUE(host.up());
+}
+
+// A program with guests on another loop, which touch it when their frames are destroyed.
+class Hostess {
+ public:
+  Hostess(rt::Runtime& runtime, Counts& counts) : counts_(counts) {
+    ++counts.made;
+    rt::Loop& other = *runtime.loops()[1];
+    other.guests().spawn("guest", visit(other));
+    other.post([mark = Mark{this}]() mutable { mark.hostess = nullptr; });
+  }
+  ~Hostess() { ++counts_.destroyed; }
+
+ private:
+  struct Mark {
+    explicit Mark(Hostess* h) : hostess(h), counts(&h->counts_) {}
+    Mark(Mark&& other) noexcept
+        : hostess(std::exchange(other.hostess, nullptr)), counts(other.counts) {}
+    ~Mark() {
+      if (hostess != nullptr)
+        EXPECT_EQ(counts->destroyed, 0);  // else it would touch a dead program
+    }
+    Hostess* hostess;
+    Counts* counts;
+  };
+  rt::Task<void> visit(rt::Loop& loop) {
+    const Mark mark(this);
+    co_await rt::sleep(loop, loop.in(Duration::hours(1)), "the end of its visit");
+  }
+
+  Counts& counts_;
+};
+
+TEST(Host, GuestsAndPostedCallbacksDieBeforeTheProgram) {
+  for (const Duration life : {Duration(), Duration::seconds(1)}) {
+    Counts counts;
+    Simulation sim(1);
+    Host& host = sim.add_host({.name = "host"});
+    host.start([&counts](rt::Runtime& r) { return std::make_shared<Hostess>(r, counts); });
+    if (life > Duration()) sim.run_for(life);
+    host.kill();
+    EXPECT_EQ(counts.destroyed, 1);
+  }
 }
 
 TEST(Host, AHookMayKillAtEveryStep) {
