@@ -222,17 +222,22 @@ TEST(Resolver, SilenceEndsAtTheDeadlineAndLateAnswersFindNobody) {
 }
 
 Task<void> fill_table(World& world) {
-  rt::Scope scope(world.loop(), "inner");
-  scope.spawn("waiter", [](World& w) -> Task<void> {
-    const auto never = co_await look(w, "silent.example", DnsType::a);
-    ADD_FAILURE() << never.has_value();
-  }(world));
-  co_await rt::yield(world.loop());
-  const auto refused = co_await look(world, "two.example", DnsType::a);
-  EXPECT_TRUE(!refused.has_value() && refused.error().is(rt::kDnsServerFailure));
+  {
+    rt::Scope scope(world.loop(), "inner");
+    scope.spawn("waiter", [](World& w) -> Task<void> {
+      const auto never = co_await look(w, "silent.example", DnsType::a);
+      ADD_FAILURE() << never.has_value();
+    }(world));
+    co_await rt::yield(world.loop());
+    const auto refused = co_await look(world, "two.example", DnsType::a);
+    EXPECT_TRUE(!refused.has_value() && refused.error().is(rt::kDnsServerFailure));
+  }
+  // The waiter is killed, and its place is free.
+  PH_MUST(const DnsAnswer answer, co_await look(world, "two.example", DnsType::a));
+  EXPECT_EQ(answer.kind, DnsAnswer::Kind::no_such_name);
 }
 
-TEST(Resolver, ItsTableIsBounded) {
+TEST(Resolver, ItsTableIsBoundedAndGivenUpQuestionsLeaveIt) {
   NameServer server({});
   RealOptions options = asking(server);
   options.resolver_queries_max = 1;
