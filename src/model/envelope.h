@@ -56,9 +56,9 @@ struct Envelope {
 
 struct Recipient {
   std::string address;
-  Notify notify;
-  std::string original_type;  // ORCPT "rfc822" ...; "" when not given
-  std::string original_address;
+  Notify notify{};
+  std::string original_type{};  // ORCPT "rfc822" ...; "" when not given
+  std::string original_address{};
 
   bool operator==(const Recipient&) const = default;
 };

@@ -15,7 +15,8 @@ using enum QueueReason;
 // The state that `happening` leads to; the table then says whether that is an edge.
 QueueState target_of(const QueueRow& row, const QueueHappening& h, const QueuePolicy& policy) {
   switch (h.event) {
-    case QueueEvent::begin: return in_flight;
+    case QueueEvent::begin:
+    case QueueEvent::renew: return in_flight;
     case QueueEvent::postpone:
     case QueueEvent::lane_opened:
     case QueueEvent::give_back:
@@ -39,7 +40,8 @@ QueueState target_of(const QueueRow& row, const QueueHappening& h, const QueuePo
 // Events with one possible reason give it themselves.
 QueueReason reason_of(const QueueHappening& h, QueueState to) {
   switch (h.event) {
-    case QueueEvent::begin: return attempt_running;
+    case QueueEvent::begin:
+    case QueueEvent::renew: return attempt_running;
     case QueueEvent::postpone: return lane_busy;
     case QueueEvent::lane_opened: return QueueReason::lane_opened;
     case QueueEvent::release: return released;
@@ -80,6 +82,10 @@ void count(QueueRow& row, const QueueHappening& h) {
       if (row.lease.repeat == Lease::Repeat::may_duplicate) row.maybe_delivered = true;
       break;
     case QueueEvent::lane_closed:
+      ++row.step;
+      row.lost = 0;
+      if (row.state == in_flight && row.attempts > 0) --row.attempts;  // it was not acted upon
+      break;
     case QueueEvent::fail_for_now:
       ++row.step;
       row.lost = 0;
@@ -137,7 +143,7 @@ Result<QueueRow> step(const QueueRow& row, const QueueHappening& happening, Time
   count(out, happening);
   out.state = to;
   out.reason = why;
-  out.since = now;
+  if (happening.event != QueueEvent::renew) out.since = now;
   out.lease = to == in_flight ? happening.lease : Lease{};
   out.held_by = to == held ? happening.by : std::string();
   if (!happening.lane.empty()) out.lane = happening.lane;

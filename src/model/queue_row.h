@@ -77,11 +77,11 @@ struct QueuePolicy {
 struct QueueHappening {
   QueueEvent event = QueueEvent::begin;
   QueueReason reason = QueueReason::new_message;
-  std::vector<ReplyRecord> replies;  // appended to the history
-  std::string lane;                  // begin, lane_closed, postpone: the lane; "" keeps the old
-  Lease lease;                       // begin
-  Time until;                        // postpone: look again; hold: its end
-  std::string by;                    // hold: who and why
+  std::vector<ReplyRecord> replies{};  // appended to the history
+  std::string lane{};                  // begin, lane_closed, postpone: the lane; "" keeps the old
+  Lease lease{};                       // begin, renew
+  Time until{};                        // postpone: look again; hold: its end
+  std::string by{};                    // hold: who and why
 };
 
 QueueRow new_row(QueueId id, uint32_t index, Recipient recipient, Time now,

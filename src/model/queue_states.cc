@@ -89,6 +89,7 @@ std::string_view to_text(QueueEvent event) {
     case QueueEvent::expand: return "expand";
     case QueueEvent::give_back: return "give_back";
     case QueueEvent::lease_ended: return "lease_ended";
+    case QueueEvent::renew: return "renew";
     case QueueEvent::hold: return "hold";
     case QueueEvent::release: return "release";
     case QueueEvent::review: return "review";

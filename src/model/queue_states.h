@@ -80,6 +80,7 @@ enum class QueueEvent : uint8_t {
   expand,         // other recipients stand for it now
   give_back,      // an attempt that had not begun to act is undone
   lease_ended,    // the clock ended an attempt
+  renew,          // the worker of an attempt lives although the clock says its lease is over
   hold,
   release,
   review,  // the clock ended a hold
@@ -118,7 +119,7 @@ using enum QueueState;
 using E = QueueEvent;
 using R = QueueReason;
 
-inline constexpr RestTable<QueueState, QueueEvent, QueueReason, kQueueStates, 44> kQueueTableMade{
+inline constexpr RestTable<QueueState, QueueEvent, QueueReason, kQueueStates, 45> kQueueTableMade{
     .states = {{
         {ready, "ready", Rest::resting, "at once, or when its lane should have room", E::begin,
          "An attempt starts as soon as its lane has a free place."},
@@ -157,6 +158,7 @@ inline constexpr RestTable<QueueState, QueueEvent, QueueReason, kQueueStates, 44
         {in_flight, E::give_back, ready, {R::lane_busy, R::stopping}},
         {in_flight, E::lease_ended, ready, {R::worker_lost}},
         {in_flight, E::lease_ended, held, {R::poison}},
+        {in_flight, E::renew, in_flight, {R::attempt_running}},
         {in_flight, E::hold, held, {R::held_by_administrator, R::internal_error}},
         {in_flight, E::remove, removed, {R::removed_by_administrator}},
         {in_flight, E::expire, expired, {R::too_old}},

@@ -44,12 +44,12 @@ struct StatusCode {
 std::string to_text(StatusCode code);  // "5.1.1", "" if not set
 
 struct ReplyRecord {
-  Time when;
-  std::string host;  // the peer, as a person would name it: "mx1.example.net (192.0.2.1)"
+  Time when{};
+  std::string host{};  // the peer, as a person would name it: "mx1.example.net (192.0.2.1)"
   Stage stage = Stage::queue;
   uint16_t code = 0;  // SMTP reply code; 0 if the peer did not speak
-  StatusCode enhanced;
-  std::string text;  // the peer's words, or ours if it did not speak; printable
+  StatusCode enhanced{};
+  std::string text{};  // the peer's words, or ours if it did not speak; printable
 
   bool operator==(const ReplyRecord&) const = default;
 };

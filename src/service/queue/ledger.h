@@ -22,7 +22,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -41,7 +43,7 @@ struct DueEntry {
   model::QueueId id;
   uint32_t index = 0;
   uint32_t lane_hash = 0;
-  bool waits_for_lane = false;  // waiting_retry for one of kLaneReasons
+  bool waits_for_lane = false;  // its lane was full or closed: may go as soon as that changes
 };
 
 struct DuePage {
@@ -52,6 +54,8 @@ struct DuePage {
 
 uint32_t lane_hash(std::string_view lane);
 
+class Ledger;
+
 // Holds one message against other changers until it goes out of scope.
 class MessageGuard {
  public:
@@ -61,12 +65,34 @@ class MessageGuard {
   MessageGuard& operator=(MessageGuard&& other) noexcept;
   ~MessageGuard() { release(); }
   void release();
+  bool is_held() const { return ledger_ != nullptr; }
 
  private:
   friend class Ledger;
-  MessageGuard(class Ledger& ledger, model::QueueId id) : ledger_(&ledger), id_(id) {}
-  class Ledger* ledger_ = nullptr;
+  MessageGuard(Ledger& ledger, model::QueueId id) : ledger_(&ledger), id_(id) {}
+  Ledger* ledger_ = nullptr;
   model::QueueId id_;
+};
+
+// Tells whoever keeps a copy of a message's rows whether one of them was written since.
+class Watch {
+ public:
+  Watch() = default;
+  Watch(Watch&& other) noexcept
+      : ledger_(std::exchange(other.ledger_, nullptr)), id_(other.id_), seen_(other.seen_) {}
+  Watch& operator=(Watch&& other) noexcept;
+  ~Watch() { release(); }
+  bool is_fresh() const;
+  // What is in memory is the newest again: read anew, or written by the holder itself.
+  void refresh();
+
+ private:
+  friend class Ledger;
+  Watch(Ledger& ledger, model::QueueId id);
+  void release();
+  Ledger* ledger_ = nullptr;
+  model::QueueId id_;
+  uint64_t seen_ = 0;
 };
 
 class Ledger {
@@ -83,12 +109,15 @@ class Ledger {
   kv::Partition& partition() const { return *partition_; }
 
   // Reads where the ids go on. Before anything else.
-  rt::Task<Status> load(rt::Deadline deadline);
-  // A new id; reserves more in `batch` when needed.
+  rt::Task<Status> load();
+  // A new id; reserves more of them in `batch` when needed.
   model::QueueId next_id(kv::Batch& batch);
 
-  // kBusy at the deadline.
+  // kBusy at the deadline. Whoever holds one guard must not wait for another.
   rt::Task<Result<MessageGuard>> guard(model::QueueId id, rt::Deadline deadline);
+  // Not held if somebody else holds it.
+  MessageGuard try_guard(model::QueueId id);
+  Watch watch(model::QueueId id) { return {*this, id}; }
 
   // Reads. kNoSuchMessage, kUndecodable (the record stays where it is for the auditor).
   rt::Task<Result<MessageFacts>> message(model::QueueId id);
@@ -97,48 +126,56 @@ class Ledger {
   rt::Task<Result<std::vector<model::QueueRow>>> rows(model::QueueId id, uint32_t first,
                                                       size_t limit);
   rt::Task<Result<DuePage>> due(kv::Range range);
-  // All index entries up to `now` included.
-  static kv::Range due_range(Time now, size_t limit);
-  static kv::Range whole_index(size_t limit);
+  // All index entries up to `until` included.
+  static kv::Range due_range(Time until, size_t limit);
   rt::Task<Result<std::vector<model::QueueId>>> by_message_id(std::string message_id, size_t limit);
   rt::Task<Result<std::optional<model::QueueId>>> by_handover(std::string handover_id);
 
-  // Building commits.
-  void add_message(kv::Batch& batch, const MessageFacts& facts, kv::BlobBytes raw) const;
-  void put_message(kv::Batch& batch, const MessageFacts& facts) const;
-  void put_row(kv::Batch& batch, const model::QueueRow& row) const;
-  // The row as it was gives way to the row as it is; the message's count follows, and with the last
-  // open row the message ends (its octets are dropped).
-  void change_row(kv::Batch& batch, MessageFacts& facts, const model::QueueRow& was,
-                  const model::QueueRow& is, Time now) const;
-  // Forgets an ended message altogether.
-  void forget(kv::Batch& batch, const MessageFacts& facts,
-              const std::vector<model::QueueRow>& rows) const;
+  // Where changes go. Fill it and await commit() without suspending in between. `intake` is for
+  // commits that add octets: a nearly full disk refuses those, and only those.
+  enum class Way : uint8_t { changes, intake };
+  kv::Batch& batch(Way way) { return gatherer(way).batch(); }
+  rt::Task<Status> commit(Way way, Proof proof, rt::Deadline deadline) {
+    return gatherer(way).flush(std::move(proof), deadline);
+  }
 
-  // Gathered with the changes of others. kv's errors; after kUncertain it has been settled whether
-  // `proof` (a key and the value this commit gives it) is there, so the answer is definite unless
-  // the disk does not come back before the deadline.
-  struct Proof {
-    std::string key;
-    std::string value;
-  };
-  rt::Task<Status> commit(kv::Batch batch, rt::Deadline deadline);
+  // Building changes.
+  void add_message(kv::Batch& batch, const MessageFacts& facts, kv::BlobBytes raw);
+  void put_message(kv::Batch& batch, const MessageFacts& facts);
+  void add_row(kv::Batch& batch, const model::QueueRow& row);
+  // `was` gives way to `is`; `facts` follow, and with the last open row the message ends: its
+  // octets are dropped. The caller puts the facts when they changed (after its last row).
+  void change_row(kv::Batch& batch, const model::QueueRow& was, const model::QueueRow& is);
+  // After rows of it have ended or were added: writes the facts, drops the octets when open is 0.
+  void settle_message(kv::Batch& batch, MessageFacts& facts, Time now);
+  // Forgets an ended message altogether.
+  void forget(kv::Batch& batch, const MessageFacts& facts, uint32_t rows);
+  static Proof proof_of(const model::QueueRow& row);
+  static Proof proof_of(const MessageFacts& facts);
 
  private:
   friend class MessageGuard;
+  friend class Watch;
   struct Guarded;
-  void release(model::QueueId id);
-  rt::Task<Status> commit_through(Gatherer& gatherer, kv::Batch batch, rt::Deadline deadline);
+  struct Watched {
+    size_t watchers = 0;
+    uint64_t generation = 0;
+  };
+  Gatherer& gatherer(Way way) { return way == Way::intake ? intake_ : changes_; }
+  void unguard(model::QueueId id);
+  void touched(model::QueueId id);
 
   rt::Loop& home_;
   kv::Store& store_;
   std::unique_ptr<kv::Partition> partition_;
   uint32_t shard_;
   uint64_t last_number_ = 0;
-  uint64_t reserved_ = 0;
+  uint64_t reserved_ = 0;  // ids up to here are reserved durably, or by a commit on its way
   std::unordered_map<model::QueueId, std::unique_ptr<Guarded>> guarded_;
-  Gatherer intake_;   // commits that add blobs: a nearly full disk refuses them
-  Gatherer changes_;  // the others, which must still work then
+  std::unordered_map<model::QueueId, Watched> watched_;
+  uint64_t generations_ = 0;
+  Gatherer intake_;
+  Gatherer changes_;
 };
 
 }  // namespace ph::queue

@@ -127,7 +127,7 @@ std::optional<std::string> literal_address(std::string_view domain) {
 void order_by_preference(std::vector<rt::DnsRecord>& records, std::string_view domain, Time now) {
   Random random(std::hash<std::string_view>()(domain) ^ static_cast<uint64_t>(now.unix_s() / 60));
   for (size_t i = records.size(); i > 1; --i) std::swap(records[i - 1], records[random.below(i)]);
-  std::ranges::stable_sort(records, {}, &rt::DnsRecord::preference);
+  std::ranges::sort(records, {}, &rt::DnsRecord::preference);
 }
 
 }  // namespace

@@ -1,0 +1,52 @@
+// The clerk writes down what happened: it takes the message's guard, steps the rows through the
+// rest table, and commits them together with everything that follows from it in the same commit:
+// the message's end, new rows for the members of an alias, the delivery report for what failed.
+#pragma once
+
+#include <vector>
+
+#include "service/queue/detail/core.h"
+
+namespace ph::queue {
+
+struct RowChange {
+  uint32_t index = 0;
+  model::QueueHappening happening;
+  uint64_t attempt = 0;              // not 0: the result of this attempt, which may come too late
+  std::vector<std::string> members;  // expand
+};
+
+struct Applied {
+  size_t changed = 0;
+  std::string refusal;  // why the last one of those that were not changed was not
+};
+
+class Clerk {
+ public:
+  explicit Clerk(Core& core) : core_(core) {}
+
+  // A new message's rows and facts, written to `batch` (of Way::intake).
+  Item enroll(kv::Batch& batch, NewMessage message, std::vector<model::QueueRow> rows);
+
+  // `known` may hold copies of the rows; they are used if they are fresh.
+  rt::Task<Result<Applied>> apply(model::QueueId id, std::vector<RowChange> changes,
+                                  const Item* known, rt::Deadline deadline);
+
+  // Derives the clocks of these rows anew. Rows that someone else changes just now are left out:
+  // they follow by themselves.
+  rt::Task<void> follow_policy(std::vector<RowName> names);
+
+ private:
+  struct Draft;
+  rt::Task<Status> read(Draft& draft, const std::vector<RowChange>& changes, const Item* known);
+  void step_rows(Draft& draft, const std::vector<RowChange>& changes);
+  rt::Task<Status> expand(Draft& draft, const RowChange& change, const model::QueueRow& parent);
+  rt::Task<Status> report(Draft& draft, rt::Deadline deadline);
+  rt::Task<Status> write(Draft& draft, rt::Deadline deadline);
+  void put_off(Draft& draft);
+  void count(const Draft& draft);
+
+  Core& core_;
+};
+
+}  // namespace ph::queue

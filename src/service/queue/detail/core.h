@@ -1,0 +1,103 @@
+// What the parts of a shard share: its loop, ledger and ports, the policy of the moment, and what
+// is in memory. Built by Shard, which outlives the parts. Home loop only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "service/queue/detail/window.h"
+#include "service/queue/ledger.h"
+#include "service/queue/options.h"
+#include "service/queue/ports.h"
+
+namespace ph::queue {
+
+struct Figures {
+  explicit Figures(obs::Metrics& metrics);
+  obs::Counter& accepted;
+  obs::Counter& delivered;
+  obs::Counter& relayed;
+  obs::Counter& failed;
+  obs::Counter& expired;
+  obs::Counter& attempts;
+  obs::Counter& transient;
+  obs::Counter& reports;
+  obs::Counter& lost_workers;
+  obs::Counter& auditor_hits;
+};
+
+class Core {
+ public:
+  Core(QueuePorts queue_ports, rt::Loop& loop, std::unique_ptr<kv::Partition> partition,
+       uint32_t shard, uint64_t process)
+      : ports(std::move(queue_ports)),
+        home(loop),
+        ledger(loop, ports.store, std::move(partition), shard),
+        incarnation(process),
+        figures(ports.metrics) {}
+
+  QueuePorts ports;
+  rt::Loop& home;
+  Ledger ledger;
+  const uint64_t incarnation;  // of this process: the owner of its leases
+  Window window;
+  Running running;
+  Figures figures;
+  bool accepting_work = false;  // between start and stop
+
+  // The settings of this moment. Valid until the caller's next suspension.
+  const config::Values& values() const { return ports.settings(home).current(); }
+  const model::QueuePolicy& policy() {
+    if (values().epoch() != policy_epoch_) {
+      policy_epoch_ = values().epoch();
+      policy_ = policy_of(values());
+    }
+    return policy_;
+  }
+  // A cap over all loops, as far as it is this shard's.
+  size_t share(const config::NumberSetting& cap) const {
+    const uint64_t loops = ports.runtime.loops().size();
+    return static_cast<size_t>((values().get(cap) + loops - 1) / loops);
+  }
+  Time now() const { return home.wall(); }
+
+  // Things that delay rows without anybody forgetting them: a start, a store that fails, a step of
+  // the wall clock. The auditor does not call a row overdue for a while after one.
+  void note_delay() { excused_until_ = home.now() + kExcuse; }
+  bool delay_is_excused() const { return home.now() < excused_until_; }
+  void watch_clock() {
+    const Duration offset = (home.wall() - Time{}) - (home.now() - Instant{});
+    const Duration drift = offset - clock_offset_;
+    if (drift > kClockStep || drift < Duration{} - kClockStep) note_delay();
+    clock_offset_ = offset;
+  }
+
+ private:
+  static constexpr Duration kExcuse = Duration::minutes(3);
+  static constexpr Duration kClockStep = Duration::seconds(5);
+
+  uint64_t policy_epoch_ = 0;
+  model::QueuePolicy policy_;
+  Instant excused_until_;
+  Duration clock_offset_;
+};
+
+// A message, or some recipients of it, on its way through memory: copies of rows with what tells
+// whether they are still the newest, and the leases that keep them here.
+struct Item {
+  MessageFacts facts;
+  std::vector<model::QueueRow> rows;
+  std::vector<uint64_t> mailboxes;  // beside rows
+  Content content;
+  Watch watch;
+  std::vector<Taken> taken;
+  Running::Token running;  // once begun
+  Instant queued_at;
+  bool waited_for_lane = false;  // before this attempt
+};
+
+inline constexpr Duration kStoreTime = Duration::seconds(150);  // beyond the gatherer's own
+inline constexpr Duration kWindowTime = Duration::seconds(90);
+inline constexpr size_t kHeldBytesMax = 256 * 1024;  // larger messages are read from the store
+
+}  // namespace ph::queue

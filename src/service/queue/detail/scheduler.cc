@@ -1,0 +1,364 @@
+// Problem: due rows may be many more than memory should hold, some need slow look-ups, some go to
+// lanes that are full or closed; none may hide another. Idea: whatever cannot go on now is moved to
+// a later time in the table, so the due end of the index is always what really can be worked on,
+// and reading it from the front is enough.
+#include "service/queue/detail/scheduler.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/check.h"
+#include "service/queue/detail/records.h"
+
+namespace ph::queue {
+namespace {
+
+using model::QueueEvent;
+using model::QueueHappening;
+using model::QueueReason;
+using model::QueueRow;
+using model::QueueState;
+
+constexpr size_t kPage = 500;
+constexpr size_t kPlacementsMax = 512;
+constexpr size_t kSlowRoutesMax = 256;
+constexpr Duration kBusyRecheck = Duration::seconds(1);
+constexpr Duration kLookAheadPause = Duration::milliseconds(200);
+constexpr Duration kRouteTime = Duration::seconds(30);
+constexpr Duration kRoutePostponed = Duration::seconds(5);
+
+}  // namespace
+
+// One message's rows on their way from the index to lanes or to new times.
+struct Scheduler::Placed {
+  MessageFacts facts;
+  std::vector<RowChange> changes;
+  struct ToLane {
+    NextHop hop;
+    Item item;
+  };
+  std::map<std::string, ToLane> lanes;
+  std::vector<Taken> taken;  // of rows that change: until that is durable
+};
+
+Scheduler::Scheduler(Core& core, Clerk& clerk, Dispatcher& dispatcher)
+    : core_(core), clerk_(clerk), dispatcher_(dispatcher), hint_(core.home), room_(core.home) {}
+
+Scheduler::~Scheduler() = default;
+
+void Scheduler::start() {
+  last_progress_ = core_.home.now();
+  followed_ = core_.policy();
+  placements_ = std::make_unique<rt::Scope>(core_.home, "placements");
+  scope_ = std::make_unique<rt::Scope>(core_.home, "scheduler");
+  scope_->spawn("scheduler of the queue", run());
+}
+
+void Scheduler::stop() {
+  if (scope_ != nullptr) scope_->cancel();
+  hint_.wake();
+  room_.wake();
+}
+
+bool Scheduler::stopped() const {
+  return scope_ == nullptr || (scope_->active() == 0 && placements_->active() == 0);
+}
+
+void Scheduler::restart() {
+  scope_.reset();
+  placements_.reset();
+  slow_routes_ = 0;
+  start();
+}
+
+rt::Task<void> Scheduler::run() {
+  while (core_.accepting_work) {
+    last_progress_ = core_.home.now();
+    core_.watch_clock();
+    dispatcher_.tend();
+    core_.window.tidy(core_.home.now());
+    if (followed_ != core_.policy()) {
+      followed_ = core_.policy();
+      placements_->spawn("rows follow the new settings", follow_policy());
+    }
+    const Time now = core_.now();
+    const Pass result = co_await pass(now);
+    if (core_.home.now() >= next_look_ahead_) {
+      next_look_ahead_ = core_.home.now() + kLookAheadPause;
+      co_await look_ahead(now);
+    }
+    const Instant wake = co_await next_wake(result, now);
+    const rt::Woken woken = co_await hint_.park(rt::Deadline::at(wake), "the next row's time");
+    if (woken == rt::Woken::cancelled) break;
+  }
+}
+
+// ---- reading the index ----
+
+rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
+  const bool full = cursor_.empty() || core_.home.now() >= next_full_pass_;
+  if (full) {
+    cursor_.clear();
+    saw_due_ = false;
+    next_full_pass_ = core_.home.now() + kBusyRecheck;
+  }
+  std::optional<kv::Range> range = Ledger::due_range(now, kPage);
+  if (!cursor_.empty()) range->from = cursor_;
+  while (range.has_value()) {
+    auto page = co_await core_.ledger.due(std::move(*range));
+    if (!page.has_value()) co_return Pass::failed;
+    last_progress_ = core_.home.now();
+    Group group;
+    for (const DueEntry& entry : page->entries) {
+      saw_due_ = true;
+      const Instant at = core_.home.now();
+      if (core_.window.size() >= core_.values().get(kWindow)) co_return Pass::window_full;
+      cursor_ = due_key(entry.when, entry.id, entry.index) + '\0';
+      const bool joins = group.id == entry.id && !group.indexes.empty() &&
+                         group.indexes.size() < core_.values().get(kRecipientsPerAttempt);
+      if (!joins && !group.indexes.empty()) {
+        if (!co_await start_group(std::exchange(group, {}), Reach::due)) co_return Pass::failed;
+      }
+      Taken taken = core_.window.take({entry.id, entry.index}, at, at + kWindowTime);
+      if (!taken) continue;
+      group.id = entry.id;
+      group.indexes.push_back(entry.index);
+      group.taken.push_back(std::move(taken));
+    }
+    if (!group.indexes.empty()) {
+      if (!co_await start_group(std::move(group), Reach::due)) co_return Pass::failed;
+    }
+    range = std::move(page->rest);
+  }
+  if (full) pass_began_ = now;
+  co_return Pass::complete;
+}
+
+// Rows whose lane was full or closed may go before their time when it has room.
+rt::Task<void> Scheduler::look_ahead(Time now) {
+  std::unordered_map<uint32_t, size_t> wants = dispatcher_.wants();
+  if (wants.empty()) co_return;
+  std::optional<kv::Range> range = Ledger::due_range(Time::max(), kPage);
+  range->from = due_key(now, model::QueueId{0}, 0);
+  while (range.has_value() && !wants.empty()) {
+    auto page = co_await core_.ledger.due(std::move(*range));
+    if (!page.has_value()) co_return;
+    for (const DueEntry& entry : page->entries) {
+      if (!entry.waits_for_lane) continue;
+      const auto want = wants.find(entry.lane_hash);
+      if (want == wants.end()) continue;
+      const Instant at = core_.home.now();
+      if (core_.window.size() >= core_.values().get(kWindow)) co_return;
+      Taken taken = core_.window.take({entry.id, entry.index}, at, at + kWindowTime);
+      if (!taken) continue;
+      Group group{.id = entry.id, .indexes = {entry.index}, .taken = {}};
+      group.taken.push_back(std::move(taken));
+      if (!co_await start_group(std::move(group), Reach::ahead)) co_return;
+      if (--want->second == 0) wants.erase(want);
+    }
+    range = std::move(page->rest);
+    last_progress_ = core_.home.now();
+    co_await rt::yield(core_.home);
+  }
+  // What was not found up to the end of the table is not there.
+  for (const auto& [hash, count] : wants) dispatcher_.nothing_more(hash);
+}
+
+rt::Task<bool> Scheduler::start_group(Group group, Reach reach) {
+  while (placements_->active() >= kPlacementsMax) {
+    const rt::Woken woken = co_await room_.park(core_.home.in(kBusyRecheck), "a free placement");
+    if (woken == rt::Woken::cancelled) co_return false;
+    last_progress_ = core_.home.now();
+  }
+  placements_->spawn("placement of rows", place(std::move(group), reach));
+  co_return true;
+}
+
+rt::Task<Instant> Scheduler::next_wake(Pass result, Time now) {
+  const Instant at = core_.home.now();
+  if (result != Pass::complete || saw_due_) co_return at + kBusyRecheck;
+  kv::Range range = Ledger::due_range(Time::max(), 1);
+  auto page = co_await core_.ledger.due(std::move(range));
+  if (!page.has_value()) co_return at + kBusyRecheck;
+  if (page->entries.empty()) co_return at + rt::kIdleRecheck;
+  const Duration wait = page->entries.front().when - now;
+  co_return at + std::clamp(wait, Duration::milliseconds(1), rt::kIdleRecheck);
+}
+
+// ---- placing rows ----
+
+rt::Task<void> Scheduler::place(Group group, Reach reach) {
+  struct Done {
+    rt::Parking& room;
+    ~Done() { room.wake(); }
+  };
+  const Done done{room_};
+  Placed placed;
+  auto facts = co_await core_.ledger.message(group.id);
+  if (!facts.has_value()) {
+    // The auditor repairs or sets aside what cannot be read; until then it is not looked at again.
+    for (Taken& taken : group.taken) taken.abandon();
+    core_.ports.log.warning("queue.message_unreadable",
+                            {{"id", model::to_text(group.id)}, {"error", facts.error().to_text()}});
+    co_return;
+  }
+  placed.facts = std::move(*facts);
+  co_await place_rows(group, reach, placed);
+  offer(placed);
+  if (placed.changes.empty()) co_return;
+  // What went to lanes from the same message is out of date now; it is looked at again at once.
+  if (!placed.lanes.empty()) next_full_pass_ = core_.home.now();
+  const rt::Deadline deadline = core_.home.in(kStoreTime);
+  auto applied = co_await clerk_.apply(group.id, std::move(placed.changes), nullptr, deadline);
+  if (!applied.has_value()) {
+    core_.note_delay();
+    for (Taken& taken : placed.taken) taken.abandon();
+    core_.ports.log.warning("queue.change_failed", {{"id", model::to_text(group.id)},
+                                                    {"error", applied.error().to_text()}});
+  }
+  hint_.wake();
+}
+
+rt::Task<void> Scheduler::place_rows(Group& group, Reach reach, Placed& placed) {
+  for (size_t i = 0; i < group.indexes.size(); ++i) {
+    const uint32_t index = group.indexes[i];
+    Watch watch = core_.ledger.watch(group.id);
+    auto found = co_await core_.ledger.row(group.id, index);
+    if (!found.has_value()) {
+      group.taken[i].abandon();
+      continue;
+    }
+    const QueueRow row = std::move(*found);
+    const Time now = core_.now();
+    if (model::is_end(row.state) || (reach == Reach::due && row.next_action_at > now)) continue;
+    RowChange change{.index = index, .happening = {}, .attempt = 0, .members = {}};
+    if (row.state == QueueState::in_flight && row.lease.owner == core_.incarnation &&
+        core_.running.lives(row.lease.attempt)) {
+      change.happening = {.event = QueueEvent::renew, .lease = row.lease};
+      change.happening.lease.until = now + core_.policy().lease;
+    } else if (row.expires_at <= now) {
+      change.happening = {.event = QueueEvent::expire};
+    } else if (row.state == QueueState::in_flight) {
+      change.happening = {.event = QueueEvent::lease_ended};
+    } else if (row.state == QueueState::held) {
+      change.happening = {.event = QueueEvent::review};
+    } else {
+      std::optional<Route> route = core_.ports.router.peek(row.recipient, placed.facts.envelope);
+      if (!route.has_value() && slow_routes_ < kSlowRoutesMax) {
+        struct Slow {
+          size_t& count;
+          explicit Slow(size_t& c) : count(c) { ++count; }
+          ~Slow() { --count; }
+        };
+        const Slow slow(slow_routes_);
+        route = co_await core_.ports.router.route(core_.home, row.recipient, placed.facts.envelope,
+                                                  core_.home.in(kRouteTime));
+      }
+      if (route.has_value()) {
+        const bool fresh = watch.is_fresh();
+        if (!fresh) continue;
+        place_resting(placed, row, std::move(group.taken[i]), std::move(*route));
+        continue;
+      }
+      change.happening = {.event = QueueEvent::postpone, .until = now + kRoutePostponed};
+    }
+    placed.changes.push_back(std::move(change));
+    placed.taken.push_back(std::move(group.taken[i]));
+  }
+}
+
+// A row that is due, with the answer of the router.
+void Scheduler::place_resting(Placed& placed, const QueueRow& row, Taken taken, Route route) {
+  if (route.kind == Route::Kind::hop) {
+    auto [at, is_new] = placed.lanes.try_emplace(route.hop.lane);
+    Item& item = at->second.item;
+    if (is_new) {
+      at->second.hop = std::move(route.hop);
+      item.facts = placed.facts;
+      item.content =
+          Content(core_.ports.store, placed.facts.blob, placed.facts.envelope.size_bytes);
+      item.watch = core_.ledger.watch(placed.facts.id);
+    }
+    item.rows.push_back(row);
+    item.mailboxes.push_back(route.mailbox);
+    item.taken.push_back(std::move(taken));
+    return;
+  }
+  RowChange change{.index = row.index, .happening = {}, .attempt = 0, .members = {}};
+  change.happening.reason = route.reason;
+  switch (route.kind) {
+    case Route::Kind::expand:
+      change.happening.event = QueueEvent::expand;
+      change.members = std::move(route.members);
+      break;
+    case Route::Kind::failed:
+      change.happening.event = QueueEvent::fail_for_good;
+      if (!model::kFailReasons.has(route.reason)) {
+        change.happening.reason = QueueReason::not_routable;
+      }
+      break;
+    default:
+      change.happening.event = QueueEvent::fail_for_now;
+      if (!model::kWaitReasons.has(route.reason)) {
+        change.happening.reason = QueueReason::internal_error;
+      }
+      break;
+  }
+  if (route.kind != Route::Kind::expand) {
+    if (route.reply.when == Time{}) route.reply.when = core_.now();
+    change.happening.replies.push_back(std::move(route.reply));
+  }
+  placed.changes.push_back(std::move(change));
+  placed.taken.push_back(std::move(taken));
+}
+
+// Gives the items to their lanes; what a lane does not take gets a later time.
+void Scheduler::offer(Placed& placed) {
+  for (auto& [name, to] : placed.lanes) {
+    const Dispatcher::Offer answer = dispatcher_.offer(to.hop, to.item);
+    if (answer == Dispatcher::Offer::taken) continue;
+    QueueHappening happening{.event = QueueEvent::postpone, .lane = name};
+    const Lane* lane = dispatcher_.find(name);
+    if (answer == Dispatcher::Offer::closed) {
+      happening.event = QueueEvent::lane_closed;
+      happening.reason = lane->fault;
+    } else {
+      happening.until = dispatcher_.room_at(name);
+    }
+    for (const QueueRow& row : to.item.rows) {
+      RowChange change{.index = row.index, .happening = happening, .attempt = 0, .members = {}};
+      const bool told = !row.history.empty() && row.history.back().text == lane->fault_words.text;
+      if (answer == Dispatcher::Offer::closed && !told) {
+        change.happening.replies.push_back(lane->fault_words);
+      }
+      placed.changes.push_back(std::move(change));
+    }
+    for (Taken& taken : to.item.taken) placed.taken.push_back(std::move(taken));
+  }
+}
+
+// ---- settings ----
+
+// A new schedule or expiry acts on rows that wait already.
+rt::Task<void> Scheduler::follow_policy() {
+  std::optional<kv::Range> range = kv::prefix_range(kRowPrefix);
+  while (range.has_value()) {
+    range->entries_max = kPage;
+    auto page = co_await core_.ledger.partition().scan(std::move(*range));
+    if (!page.has_value()) break;  // the next change of settings, or expiry, will find them
+    std::vector<RowName> behind;
+    for (const kv::Entry& entry : page->entries) {
+      const auto place = row_place(entry.key);
+      if (!place.has_value()) continue;
+      const auto row = decode_row(*place, entry.value);
+      if (!row.has_value() || model::follow_policy(*row, core_.policy()) == *row) continue;
+      behind.push_back({place->id, place->index});
+    }
+    co_await clerk_.follow_policy(std::move(behind));
+    range = std::move(page->rest);
+    co_await rt::yield(core_.home);
+  }
+  hint_.wake();
+}
+
+}  // namespace ph::queue

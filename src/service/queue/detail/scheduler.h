@@ -1,0 +1,73 @@
+// The scheduler reads the index by time and brings every row whose time has come to its next step:
+// an attempt, the end of a lost lease or of a hold, expiry.
+//
+// It sleeps until the table's next time, never longer than kIdleRecheck, and never longer than
+// kBusyRecheck while something is due; hint() only shortens that. Each full pass looks at
+// everything that is due, so what was let go anywhere is found again. Work that takes long
+// (routing, commits) happens in placements, bounded in number, each ended by its deadlines.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "service/queue/detail/dispatcher.h"
+
+namespace ph::queue {
+
+class Scheduler {
+ public:
+  Scheduler(Core& core, Clerk& clerk, Dispatcher& dispatcher);
+  ~Scheduler();
+
+  void start();
+  void stop();
+  bool stopped() const;
+  void hint() { hint_.wake(); }
+  // Kills the activity and starts another one; for the auditor, when it shows no sign of life.
+  void restart();
+
+  Instant last_progress() const { return last_progress_; }
+  // The wall time at which the newest completed pass over everything due began.
+  Time pass_began() const { return pass_began_; }
+
+ private:
+  struct Group {
+    model::QueueId id;
+    std::vector<uint32_t> indexes;
+    std::vector<Taken> taken;
+  };
+  struct Placed;
+  enum class Reach : uint8_t { due, ahead };
+  enum class Pass : uint8_t { complete, window_full, failed };
+
+  rt::Task<void> run();
+  rt::Task<Pass> pass(Time now);
+  rt::Task<void> look_ahead(Time now);
+  rt::Task<bool> start_group(Group group, Reach reach);
+  rt::Task<Instant> next_wake(Pass pass, Time now);
+  rt::Task<void> place(Group group, Reach reach);
+  rt::Task<void> place_rows(Group& group, Reach reach, Placed& placed);
+  void place_resting(Placed& placed, const model::QueueRow& row, Taken taken, Route route);
+  void offer(Placed& placed);
+  rt::Task<void> follow_policy();
+
+  Core& core_;
+  Clerk& clerk_;
+  Dispatcher& dispatcher_;
+  rt::Parking hint_;
+  rt::Parking room_;
+  std::string cursor_;  // passes go on behind it until the next full one
+  Instant next_full_pass_;
+  Instant next_look_ahead_;
+  bool saw_due_ = false;
+  Instant last_progress_;
+  Time pass_began_;
+  model::QueuePolicy followed_;
+  size_t slow_routes_ = 0;
+  std::unique_ptr<rt::Scope> scope_;       // the scheduler itself
+  std::unique_ptr<rt::Scope> placements_;  // and what it started
+};
+
+}  // namespace ph::queue

@@ -1,0 +1,149 @@
+#include "service/queue/detail/shard.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "kv/errors.h"
+#include "service/queue/detail/records.h"
+
+namespace ph::queue {
+namespace {
+
+constexpr Duration kStopPoll = Duration::milliseconds(20);
+constexpr Duration kCancelTime = Duration::seconds(2);
+
+void bound_texts(NewMessage& message) {
+  model::Envelope& e = message.envelope;
+  e.auth_user = printable(e.auth_user, 320);
+  e.client_ip = printable(e.client_ip, 64);
+  e.client_helo = printable(e.client_helo, 255);
+  if (e.envelope_id.size() > 100) e.envelope_id.resize(100);
+}
+
+}  // namespace
+
+Figures::Figures(obs::Metrics& metrics)
+    : accepted(metrics.counter("posthorn_queue_accepted_total")),
+      delivered(metrics.counter("posthorn_queue_ended_total", "state=\"delivered\"")),
+      relayed(metrics.counter("posthorn_queue_ended_total", "state=\"relayed\"")),
+      failed(metrics.counter("posthorn_queue_ended_total", "state=\"failed\"")),
+      expired(metrics.counter("posthorn_queue_ended_total", "state=\"expired\"")),
+      attempts(metrics.counter("posthorn_queue_attempts_total")),
+      transient(metrics.counter("posthorn_queue_retries_total")),
+      reports(metrics.counter("posthorn_queue_reports_total")),
+      lost_workers(metrics.counter("posthorn_queue_lost_workers_total")),
+      auditor_hits(metrics.counter("posthorn_auditor_hits")) {}
+
+void Shard::start() {
+  core_.accepting_work = true;
+  core_.note_delay();
+  scheduler_.start();
+  auditor_.start();
+}
+
+rt::Task<Status> Shard::stop(rt::Deadline deadline) {
+  core_.accepting_work = false;
+  scheduler_.stop();
+  auditor_.stop();
+  bool cancelled = false;
+  const rt::Deadline polite =
+      rt::Deadline::at(std::max(core_.home.now(), deadline.when() - kCancelTime));
+  while (!dispatcher_.drained() || !scheduler_.stopped() || !auditor_.stopped()) {
+    if (deadline.passed(core_.home.now())) co_return fail(kBusy, "attempts are still running");
+    if (!cancelled && polite.passed(core_.home.now())) {
+      dispatcher_.cancel_workers();
+      cancelled = true;
+    }
+    const rt::Woken woken =
+        co_await rt::sleep(core_.home, core_.home.in(kStopPoll), "running attempts to end");
+    if (woken == rt::Woken::cancelled) co_return fail(kBusy, "stopping was given up");
+  }
+  co_return Status{};
+}
+
+rt::Task<Result<model::QueueId>> Shard::accept(NewMessage message, rt::Deadline deadline) {
+  if (message.handover_id.empty()) co_return co_await enrol(std::move(message), deadline);
+  // One at a time under one hand-over id; the second one finds what the first has left.
+  const std::string handover = message.handover_id;
+  if (!handovers_.insert(handover).second) co_return fail(kBusy, "it is being accepted already");
+  struct Entry {
+    std::unordered_set<std::string>& set;
+    const std::string& id;
+    ~Entry() { set.erase(id); }
+  };
+  const Entry entry{handovers_, handover};
+  PH_CO_TRY(const std::optional<model::QueueId> known, co_await core_.ledger.by_handover(handover));
+  if (known.has_value()) co_return *known;
+  co_return co_await enrol(std::move(message), deadline);
+}
+
+std::optional<Shard::Way> Shard::way_of(const NewMessage& message) {
+  if (!core_.accepting_work) return std::nullopt;
+  if (message.recipients.size() > core_.values().get(kRecipientsPerAttempt)) return std::nullopt;
+  if (core_.window.size() >= core_.values().get(kWindow)) return std::nullopt;
+  Way way;
+  for (const model::Recipient& recipient : message.recipients) {
+    std::optional<Route> route = core_.ports.router.peek(recipient, message.envelope);
+    if (!route.has_value() || route->kind != Route::Kind::hop) return std::nullopt;
+    if (way.mailboxes.empty()) {
+      way.hop = std::move(route->hop);
+    } else if (route->hop.lane != way.hop.lane) {
+      return std::nullopt;
+    }
+    way.mailboxes.push_back(route->mailbox);
+  }
+  return way;
+}
+
+rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline deadline) {
+  bound_texts(message);
+  std::optional<Way> way = way_of(message);
+  const bool granted = way.has_value() && dispatcher_.may_grant(way->hop);
+  const Time now = core_.now();
+  if (message.envelope.received_at == Time{}) message.envelope.received_at = now;
+
+  kv::Batch& batch = core_.ledger.batch(Ledger::Way::intake);
+  const model::QueueId id = core_.ledger.next_id(batch);
+  std::vector<Taken> taken;
+  Running::Token running;
+  model::QueueHappening begin;
+  if (granted) {
+    running = core_.running.begin();
+    begin = dispatcher_.begin_of(way->hop, running.attempt());
+  }
+  std::vector<model::QueueRow> rows;
+  rows.reserve(message.recipients.size());
+  for (model::Recipient& recipient : message.recipients) {
+    const auto index = static_cast<uint32_t>(rows.size());
+    model::QueueRow row = model::new_row(id, index, std::move(recipient), now, core_.policy());
+    if (granted) {
+      PH_CO_TRY(row, model::step(row, begin, now, core_.policy()));
+    }
+    rows.push_back(std::move(row));
+    if (way.has_value()) {
+      const Instant at = core_.home.now();
+      taken.push_back(core_.window.take({id, index}, at, at + kWindowTime));
+    }
+  }
+  Item item = clerk_.enroll(batch, std::move(message), std::move(rows));
+  Status kept =
+      co_await core_.ledger.commit(Ledger::Way::intake, Ledger::proof_of(item.facts), deadline);
+  if (!kept.has_value()) co_return std::move(kept).error();
+  core_.figures.accepted.add();
+  if (!way.has_value()) {
+    scheduler_.hint();
+    co_return id;
+  }
+  item.mailboxes = std::move(way->mailboxes);
+  item.taken = std::move(taken);
+  item.running = std::move(running);
+  if (granted) {
+    dispatcher_.grant(way->hop, std::move(item));
+  } else if (core_.accepting_work) {
+    const Dispatcher::Offer answer = dispatcher_.offer(way->hop, item);
+    if (answer != Dispatcher::Offer::taken) scheduler_.hint();
+  }
+  co_return id;
+}
+
+}  // namespace ph::queue

@@ -1,0 +1,60 @@
+// Gathers the changes of many callers into few commits.
+//
+// A caller adds its changes to batch() and then awaits flush(), without suspending in between: all
+// that was added before the commit starts is one commit, and everybody in it gets the same answer.
+// Changes of one caller never fall apart into two commits. Home loop only.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kv/store.h"
+#include "rt/runtime.h"
+
+namespace ph::queue {
+
+// A key and the value that a commit gives it: by reading it one learns whether a commit of which no
+// answer came was made.
+struct Proof {
+  std::string key;
+  std::string value;
+};
+
+class Gatherer {
+ public:
+  Gatherer(rt::Loop& home, kv::Partition& partition, std::string name);
+  ~Gatherer();
+  Gatherer(const Gatherer&) = delete;
+  Gatherer& operator=(const Gatherer&) = delete;
+
+  // Where the caller's changes go. Valid until the caller's next suspension.
+  kv::Batch& batch();
+  // Done: they are on disk. kv's errors: they are not, and never will be. Where the store itself
+  // cannot tell (kUncertain), a later commit settles it and `proof` decides; only when the caller's
+  // deadline or cancellation comes first the answer is kUncertain.
+  rt::Task<Status> flush(Proof proof, rt::Deadline deadline);
+
+  uint64_t commits() const { return commits_; }
+
+ private:
+  struct Group;
+  rt::Task<void> run();
+  rt::Task<Status> settle(rt::Deadline deadline);
+  std::shared_ptr<Group> take();
+
+  rt::Loop& home_;
+  kv::Partition& partition_;
+  std::string name_;
+  std::shared_ptr<Group> open_;  // shared by everyone whose changes are in it
+  std::deque<std::shared_ptr<Group>> full_;
+  size_t runners_ = 0;
+  size_t idle_runners_ = 0;  // spawned, have not taken a group yet
+  uint64_t commits_ = 0;
+  rt::Scope scope_;
+};
+
+}  // namespace ph::queue

@@ -1,0 +1,233 @@
+#include "service/queue/queue.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "base/record.h"
+#include "base/text.h"
+#include "service/queue/detail/records.h"
+#include "service/queue/detail/shard.h"
+
+namespace ph::queue {
+namespace {
+
+constexpr std::string_view kPartitionPrefix = "queue/";
+
+std::string partition_name(size_t shard) {
+  return std::string(kPartitionPrefix) + std::to_string(shard);
+}
+
+// Runs on the shard's loop what `call` makes of it.
+template <class F>
+auto on(rt::Loop& home, Shard& shard, const char* what, F call, rt::Deadline deadline) {
+  return rt::call_on(
+      home, shard.home(), what, [&shard, call = std::move(call)]() mutable { return call(shard); },
+      deadline);
+}
+
+}  // namespace
+
+SweepFindings& SweepFindings::operator+=(const SweepFindings& other) {
+  rows += other.rows;
+  resting += other.resting;
+  takeovers += other.takeovers;
+  undecodable += other.undecodable;
+  faulty += other.faulty;
+  index_missing += other.index_missing;
+  index_stray += other.index_stray;
+  overdue += other.overdue;
+  beyond_expiry += other.beyond_expiry;
+  orphans += other.orphans;
+  repaired += other.repaired;
+  return *this;
+}
+
+Queue::Queue(QueuePorts ports) : ports_(std::move(ports)) {}
+Queue::~Queue() = default;
+
+rt::Task<Result<std::unique_ptr<Queue>>> Queue::open(QueuePorts ports, rt::Loop& home) {
+  std::unique_ptr<Queue> queue(new Queue(std::move(ports)));
+  const std::string random = queue->ports_.runtime.entropy().bytes(8);
+  const uint64_t incarnation = key_u64(random, 0) | 1;  // 0 means none
+  const auto loops = queue->ports_.runtime.loops();
+  // A former start may have had more loops, so more shards: they find a home too.
+  size_t count = loops.size();
+  PH_CO_TRY(const std::vector<std::string> names,
+            queue->ports_.store.partitions(kPartitionPrefix, model::kShardsMax));
+  for (const std::string& name : names) {
+    const auto number = parse_u64(std::string_view(name).substr(kPartitionPrefix.size()));
+    if (number.has_value() && *number < model::kShardsMax) {
+      count = std::max<size_t>(count, *number + 1);
+    }
+  }
+  for (size_t number = 0; number < count; ++number) {
+    rt::Loop& loop = *loops[number % loops.size()];
+    PH_CO_TRY(std::unique_ptr<kv::Partition> partition,
+              queue->ports_.store.open(loop, partition_name(number)));
+    auto shard = std::make_unique<Shard>(queue->ports_, loop, std::move(partition),
+                                         static_cast<uint32_t>(number), incarnation);
+    Shard& opened = *shard;
+    queue->shards_.push_back(std::move(shard));
+    PH_CO_TRY_STATUS(co_await on(
+        home, opened, "opening of the queue", [](Shard& s) { return s.load(); },
+        home.in(Duration::minutes(5))));
+  }
+  co_return std::move(queue);
+}
+
+void Queue::start() {
+  for (const auto& shard : shards_) {
+    Shard* s = shard.get();
+    s->home().post([s] { s->start(); });
+  }
+}
+
+rt::Task<Status> Queue::stop(rt::Loop& home, rt::Deadline deadline) {
+  Status all;
+  for (const auto& shard : shards_) {
+    auto one = co_await on(
+        home, *shard, "stopping of the queue", [deadline](Shard& s) { return s.stop(deadline); },
+        deadline);
+    if (!one.has_value()) all = std::move(one).error();
+  }
+  co_return all;
+}
+
+Shard* Queue::shard_for(model::QueueId id) const {
+  const size_t number = model::shard_of(id);
+  return number < shards_.size() ? shards_[number].get() : nullptr;
+}
+
+rt::Task<Result<model::QueueId>> Queue::accept(rt::Loop& home, NewMessage message,
+                                               rt::Deadline deadline) {
+  if (message.recipients.empty()) co_return fail(kNoRecipients);
+  if (message.recipients.size() > kRecipientsMax) co_return fail(kTooManyRecipients);
+  if (message.raw == nullptr || message.handover_id.size() > kHandoverIdMax) {
+    co_return fail(kNotPossible, "no octets, or a hand-over id that is too long");
+  }
+  const auto mine =
+      std::ranges::find_if(shards_, [&home](const auto& shard) { return &shard->home() == &home; });
+  Shard& shard = mine != shards_.end() ? **mine : *shards_.front();
+  // It may have been given to another shard before, when there were more or fewer loops.
+  const bool handed_over = !message.handover_id.empty();
+  for (size_t i = 0; handed_over && i < shards_.size(); ++i) {
+    if (shards_[i].get() == &shard) continue;
+    PH_CO_TRY(
+        const std::optional<model::QueueId> known,
+        co_await on(
+            home, *shards_[i], "a hand-over id",
+            [handover = message.handover_id](Shard& s) { return s.ledger().by_handover(handover); },
+            deadline));
+    if (known.has_value()) co_return *known;
+  }
+  if (&shard.home() == &home) co_return co_await shard.accept(std::move(message), deadline);
+  co_return co_await on(
+      home, shard, "acceptance of a message",
+      [message = std::move(message), deadline](Shard& s) mutable {
+        return s.accept(std::move(message), deadline);
+      },
+      deadline);
+}
+
+rt::Task<Result<Explanation>> Queue::why(rt::Loop& home, model::QueueId id, rt::Deadline deadline) {
+  Shard* shard = shard_for(id);
+  if (shard == nullptr) co_return fail(kNoSuchMessage, model::to_text(id));
+  co_return co_await on(
+      home, *shard, "an explanation", [id](Shard& s) { return s.desk().why(id); }, deadline);
+}
+
+rt::Task<Result<std::vector<model::QueueId>>> Queue::find(rt::Loop& home, std::string message_id,
+                                                          size_t limit, rt::Deadline deadline) {
+  const std::string normal = normal_message_id(message_id);
+  std::vector<model::QueueId> out;
+  for (const auto& shard : shards_) {
+    PH_CO_TRY(const std::vector<model::QueueId> found,
+              co_await on(
+                  home, *shard, "a search by Message-ID",
+                  [normal, limit](Shard& s) { return s.ledger().by_message_id(normal, limit); },
+                  deadline));
+    out.insert(out.end(), found.begin(), found.end());
+  }
+  std::ranges::sort(out, {}, model::number_of);
+  if (out.size() > limit) {
+    out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(limit));
+  }
+  co_return std::move(out);
+}
+
+rt::Task<Result<ListPage>> Queue::list(rt::Loop& home, ListFilter filter, std::string from,
+                                       size_t limit, rt::Deadline deadline) {
+  // The place to go on is "<shard>.<row key in hexadecimal>".
+  size_t number = 0;
+  std::string key;
+  if (!from.empty()) {
+    const size_t dot = from.find('.');
+    const auto shard = parse_u64(std::string_view(from).substr(0, dot));
+    const auto decoded = dot == std::string::npos
+                             ? std::optional<std::string>()
+                             : hex_decode(std::string_view(from).substr(dot + 1));
+    if (!shard.has_value() || !decoded.has_value()) co_return fail(kBadFilter, "its place");
+    number = *shard;
+    key = *decoded;
+  }
+  ListPage out;
+  for (; number < shards_.size(); ++number) {
+    const size_t wanted = limit - out.rows.size();
+    PH_CO_TRY(ListPage page, co_await on(
+                                 home, *shards_[number], "a list",
+                                 [filter, key, wanted, deadline](Shard& s) {
+                                   return s.desk().list(filter, key, wanted, deadline);
+                                 },
+                                 deadline));
+    std::ranges::move(page.rows, std::back_inserter(out.rows));
+    if (!page.next.empty()) {
+      out.next = std::to_string(number) + '.' + hex_encode(page.next);
+      break;
+    }
+    key.clear();
+  }
+  co_return std::move(out);
+}
+
+rt::Task<Result<std::vector<StateCount>>> Queue::counts(rt::Loop& home, rt::Deadline deadline) {
+  std::map<std::pair<model::QueueState, model::QueueReason>, StateCount> sum;
+  for (const auto& shard : shards_) {
+    PH_CO_TRY(const std::vector<StateCount> counted,
+              co_await on(
+                  home, *shard, "a count",
+                  [deadline](Shard& s) { return s.desk().counts(deadline); }, deadline));
+    for (const StateCount& count : counted) {
+      auto [at, is_new] = sum.try_emplace({count.state, count.reason}, count);
+      if (is_new) continue;
+      at->second.rows += count.rows;
+      at->second.oldest_since = std::min(at->second.oldest_since, count.oldest_since);
+      at->second.next_action_at = std::min(at->second.next_action_at, count.next_action_at);
+    }
+  }
+  std::vector<StateCount> out;
+  for (const auto& [key, count] : sum) out.push_back(count);
+  co_return std::move(out);
+}
+
+rt::Task<Result<Explanation>> Queue::control(rt::Loop& home, ControlRequest request,
+                                             rt::Deadline deadline) {
+  Shard* shard = shard_for(request.id);
+  if (shard == nullptr) co_return fail(kNoSuchMessage, model::to_text(request.id));
+  co_return co_await on(
+      home, *shard, "a command",
+      [request, deadline](Shard& s) { return s.desk().control(request, deadline); }, deadline);
+}
+
+rt::Task<Result<SweepFindings>> Queue::sweep(rt::Loop& home, rt::Deadline deadline) {
+  SweepFindings sum;
+  for (const auto& shard : shards_) {
+    PH_CO_TRY(const SweepFindings one,
+              co_await on(
+                  home, *shard, "a sweep", [](Shard& s) { return s.auditor().sweep(); }, deadline));
+    sum += one;
+  }
+  co_return sum;
+}
+
+}  // namespace ph::queue
