@@ -117,6 +117,11 @@ class Mailboxes {
     co_return co_await task;
   }
 
+  size_t place_of(MailboxId id) const;
+  size_t place_of(const rt::Loop& loop) const;
+
+  Options options_;
+  std::vector<rt::Loop*> loops_;
   std::vector<std::unique_ptr<Shelf>> shelves_;  // one for each loop
 };
 

@@ -64,6 +64,10 @@ class Draft {
   KeywordBits known_keywords(const std::vector<std::string>& names) const;
 
   const HandOverRecord* hand_over(const std::string& id) const;
+  // Whether hand_over() knows every delivery since RecentHandOvers::count() was `then`.
+  bool remembers_hand_overs_since(uint64_t then) const {
+    return base_.hand_overs.remembers_since(then);
+  }
   void note_hand_over(const std::string& id, const HandOverRecord& record);
   void set_subscribed(const std::string& name);
   void unset_subscribed(const std::string& name);
