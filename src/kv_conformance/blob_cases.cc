@@ -178,6 +178,42 @@ void blobs_are_there_after_reopening(World& world) {
   }
 }
 
+// More references than an engine may keep at hand, coming and going in another order.
+void many_references_are_counted(World& world) {
+  auto a = world.open("a");
+  auto b = world.open("b");
+  for (const size_t size : kSizes) {
+    const Content content(size);
+    ASSERT_TRUE(world.commit(*a, with_blob(Change::add, content, "t0")).has_value());
+    for (int i = 0; i < 10; ++i) {
+      const std::string tag = "t" + std::to_string(i);
+      for (int twice = 0; twice < 2; ++twice) {
+        ASSERT_TRUE(world.commit(*a, with_blob(Change::link, content, tag)).has_value());
+        ASSERT_TRUE(world.commit(*b, with_blob(Change::add, content, tag)).has_value());
+      }
+    }
+    // A batch that drops many and is refused for its last change drops none.
+    kv::Batch refused;
+    for (int i = 0; i < 10; ++i) refused.unlink_blob(content.id, "t" + std::to_string(i));
+    refused.link_blob(content.id, "fresh");
+    refused.link_blob(kv::blob_id_of("absent"), "t");
+    EXPECT_FALSE(world.commit(*b, std::move(refused)).has_value());
+    for (int i = 0; i < 10; ++i) {
+      const std::string tag = "t" + std::to_string((i * 7 + 3) % 10);
+      for (int twice = 0; twice < 2; ++twice) {
+        EXPECT_TRUE(is_there(world, content));
+        ASSERT_TRUE(world.commit(*b, with_blob(Change::unlink, content, tag)).has_value());
+      }
+    }
+    kv::Batch all;
+    for (int i = 0; i < 9; ++i) all.unlink_blob(content.id, "t" + std::to_string(i));
+    ASSERT_TRUE(world.commit(*a, std::move(all)).has_value());
+    EXPECT_TRUE(is_there(world, content));
+    ASSERT_TRUE(world.commit(*a, with_blob(Change::unlink, content, "t9")).has_value());
+    EXPECT_FALSE(is_there(world, content));
+  }
+}
+
 }  // namespace
 
 void add_blob_cases(Cases& cases) {
@@ -186,6 +222,7 @@ void add_blob_cases(Cases& cases) {
   cases["TwoPartitionsShareABlob"] = two_partitions_share_a_blob;
   cases["ChangesOfOneBatchAreMadeInOrder"] = changes_of_one_batch_are_made_in_order;
   cases["DyingAndComingBackInOnePipeline"] = dying_and_coming_back_in_one_pipeline;
+  cases["ManyReferencesAreCounted"] = many_references_are_counted;
   cases["BlobsAreThereAfterReopening"] = blobs_are_there_after_reopening;
 }
 

@@ -28,7 +28,10 @@ struct RocksOptions {
   uint64_t commit_queue_bytes_max = uint64_t{256} << 20;  // then commit answers kBusy
   // Files.
   uint64_t segment_bytes = uint64_t{256} << 20;
-  uint64_t inline_blob_bytes_max = 8 * 1024;  // smaller blobs travel in the batch
+  // Blobs up to this size travel in the batch, unless those of one group are more than the second
+  // number: then appending them to a segment, with a sync of its own, is cheaper.
+  uint64_t inline_blob_bytes_max = 8 * 1024;
+  uint64_t inline_group_bytes_max = 64 * 1024;
   // With less free space than this, commits that add blobs answer kDiskFull and others go on.
   uint64_t reserve_bytes = uint64_t{256} << 20;
   // A sealed segment is compacted when more than this share of it is dead.

@@ -204,8 +204,7 @@ std::unique_ptr<Group> Committer::prepare(std::vector<Request>& group) {
       const std::lock_guard lock(mutex_);
       next_id = next_id_;
     }
-    auto plan = std::make_unique<Group>(database_, writer_, ++group_number_,
-                                        options_.inline_blob_bytes_max);
+    auto plan = std::make_unique<Group>(database_, writer_, ++group_number_, options_);
     for (Request& request : group) plan->add(request, no_room);
     Status done = plan->finish(accounts_, next_id);
     if (done.has_value() && plan->uses_segments()) done = writer_.flush();

@@ -3,6 +3,8 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/memtablerep.h>
 #include <rocksdb/options.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
@@ -34,6 +36,16 @@ Error to_error(const rocksdb::Status& status) {
   return fail(kv::kIo, status.ToString());
 }
 
+// RocksDB would look every five seconds whether there is room again, and refuse to be resumed
+// meanwhile. The next commit finds out sooner: see write().
+class NoAutoRecovery final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::DBOptions database_options(const RocksOptions& options) {
   rocksdb::DBOptions out;
   out.create_if_missing = true;
@@ -54,6 +66,8 @@ rocksdb::DBOptions database_options(const RocksOptions& options) {
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
   out.avoid_unnecessary_blocking_io = true;
+  out.max_bgerror_resume_count = 0;
+  out.listeners.push_back(std::make_shared<NoAutoRecovery>());
   return out;
 }
 
@@ -71,7 +85,7 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, Family 
   rocksdb::ColumnFamilyOptions out;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   const bool large = family == Family::data || family == Family::blob;
-  out.write_buffer_size = options.write_buffer_bytes / (large ? 2 : 4);
+  out.write_buffer_size = options.write_buffer_bytes / (large ? 4 : 8);
   out.max_write_buffer_number = 3;
   out.level_compaction_dynamic_level_bytes = true;
   // What is young is rewritten soon: only the lower levels are worth compressing.
@@ -79,6 +93,19 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, Family 
                                rocksdb::kLZ4Compression, rocksdb::kLZ4Compression,
                                rocksdb::kLZ4Compression};
   out.bottommost_compression = family == Family::data ? rocksdb::kZSTD : rocksdb::kLZ4Compression;
+  if (family == Family::data) {
+    // Partition, and the first octets of a key, which tell kinds of rows apart: rows of one kind
+    // often come in order, and then the place of the last one is near.
+    constexpr size_t kHintBytes = 6;
+    out.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewCappedPrefixTransform(kHintBytes));
+  } else if (family != Family::meta) {
+    // Looked up by whole keys only: a hash table is cheaper than a sorted one.
+    out.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(sizeof(kv::BlobId)));
+    constexpr size_t kBytesPerBucket = 256;
+    out.memtable_factory.reset(
+        rocksdb::NewHashLinkListRepFactory(out.write_buffer_size / kBytesPerBucket));
+  }
   if (family == Family::refs || family == Family::index) {
     out.compression_per_level.clear();
     out.compression = rocksdb::kNoCompression;  // digests do not compress

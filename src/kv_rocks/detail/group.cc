@@ -21,11 +21,11 @@ bool adds_blobs(const kv::Batch& batch) {
 }
 
 Group::Group(const Database& database, SegmentWriter& writer, uint64_t number,
-             uint64_t inline_bytes_max)
+             const RocksOptions& options)
     : database_(database),
       writer_(writer),
       number_(number),
-      inline_bytes_max_(inline_bytes_max),
+      options_(options),
       write_(std::make_unique<rocksdb::WriteBatch>()) {}
 
 Group::~Group() = default;
@@ -33,46 +33,61 @@ Group::~Group() = default;
 Result<Group::Blob*> Group::blob_of(const kv::BlobId& id) {
   const auto at = blobs_.find(id);
   if (at != blobs_.end()) return &at->second;
-  PH_TRY(const auto record, database_.get(Family::index, id.view(), Tier::disk));
+  PH_TRY(const auto found, database_.get(Family::index, id.view(), Tier::disk));
   Blob blob;
-  if (record.has_value()) {
-    const auto decoded = decode_blob_record(*record);
-    if (!decoded.has_value()) return fail(kv::kDamaged, "the record of a blob");
+  if (found.has_value()) {
+    auto record = decode_blob_record(*found);
+    if (!record.has_value()) return fail(kv::kDamaged, "the record of a blob");
     blob.stored = true;
-    blob.before = *decoded;
-    blob.references = decoded->references;
+    blob.record = std::move(*record);
   }
   return &blobs_.emplace(id, std::move(blob)).first->second;
 }
 
-Result<Group::Ref*> Group::ref_of(const Blob& blob, std::string key) {
+Result<Group::Ref*> Group::ref_elsewhere(const kv::BlobId& id, const Blob& blob,
+                                         const std::string& ref) {
+  std::string key = ref_key(id, ref);
   const auto at = refs_.find(key);
   if (at != refs_.end()) return &at->second;
-  Ref ref;
-  if (blob.stored) {  // else nobody can refer to it yet
-    PH_TRY(const auto found, database_.get(Family::refs, key, Tier::disk));
-    ref.stored = found.has_value();
-    ref.present = ref.stored;
+  Ref found;
+  if (blob.record.refs_elsewhere > 0) {
+    PH_TRY(const auto stored, database_.get(Family::refs, key, Tier::disk));
+    found.stored = stored.has_value();
+    found.present = found.stored;
   }
-  return &refs_.emplace(std::move(key), ref).first->second;
+  return &refs_.emplace(std::move(key), found).first->second;
 }
 
 Status Group::change_blob(const OpenTable& table, const kv::Batch::BlobChange& change) {
   PH_TRY(Blob* const blob, blob_of(change.id));
-  if (blob->references == 0) {
-    if (change.kind == Kind::unlink) return {};
-    if (change.kind == Kind::link) return fail(kv::kNoBlob);
-  }
-  PH_TRY(Ref* const ref, ref_of(*blob, ref_key(change.id, table.id, change.tag)));
+  BlobRecord& record = blob->record;
+  if (!record.alive() && change.kind == Kind::unlink) return {};
+  if (!record.alive() && change.kind == Kind::link) return fail(kv::kNoBlob);
+  const std::string ref = ref_of(table.id, change.tag);
   const bool wanted = change.kind != Kind::unlink;
-  if (ref->present == wanted) return {};
-  undo_.push_back({blob, blob->references, blob->fresh, ref, ref->present});
-  ref->present = wanted;
-  if (wanted) {
-    if (blob->references == 0 && !blob->stored) blob->fresh = change.bytes;
-    ++blob->references;
+  const auto here = std::ranges::find(record.refs, ref);
+  if (here != record.refs.end()) {
+    if (wanted) return {};
+    undo_.push_back({blob, *blob, nullptr});
+    record.refs.erase(here);
+    blob->changed = true;
+    return {};
+  }
+  Ref* elsewhere = nullptr;
+  const bool room = record.refs.size() < kRefsInRecordMax;
+  if (record.refs_elsewhere > 0 || (wanted && !room)) {
+    PH_TRY(elsewhere, ref_elsewhere(change.id, *blob, ref));
+  }
+  const bool present = elsewhere != nullptr && elsewhere->present;
+  if (present == wanted) return {};
+  undo_.push_back({blob, *blob, present || !room ? elsewhere : nullptr});
+  blob->changed = true;
+  if (!record.alive() && !blob->stored) blob->fresh = change.bytes;
+  if (wanted && room) {
+    record.refs.push_back(ref);
   } else {
-    --blob->references;
+    elsewhere->present = wanted;
+    record.refs_elsewhere += wanted ? 1 : uint64_t{0} - 1;
   }
   return {};
 }
@@ -83,9 +98,8 @@ Status Group::change_blobs(const OpenTable& table, const kv::Batch& batch) {
     Status done = change_blob(table, change);
     if (done.has_value()) continue;
     for (auto at = undo_.rbegin(); at != undo_.rend(); ++at) {
-      at->blob->references = at->references;
-      at->blob->fresh = std::move(at->fresh);
-      at->ref->present = at->present;
+      *at->blob = std::move(at->before);
+      if (at->ref != nullptr) at->ref->present = !at->ref->present;
     }
     return done;
   }
@@ -138,37 +152,57 @@ SegmentAccount& Group::account(SegmentNumber number, const SegmentAccounts& acco
       .first->second;
 }
 
+void Group::remove_blob(const kv::BlobId& id, const Blob& blob, const SegmentAccounts& accounts) {
+  if (!blob.stored) return;
+  removed_.push_back(id);
+  database_.erase(*write_, Family::index, id.view());
+  const Location& at = blob.record.location;
+  if (at.segment.is_set()) {
+    account(at.segment, accounts).dead += record_bytes(at);
+  } else {
+    database_.erase(*write_, Family::blob, id.view());
+  }
+}
+
+// A second sync costs more than writing a few small blobs twice; it is cheaper when there are many,
+// and costs nothing when a large one needs it anyway.
+bool Group::travels_in_batch(const Blob& blob) const {
+  if (blob.fresh->size() > options_.inline_blob_bytes_max) return false;
+  constexpr size_t kTinyBytes = 512;
+  if (blob.fresh->size() <= std::min<size_t>(kTinyBytes, options_.inline_blob_bytes_max)) {
+    return true;
+  }
+  return !any_large_ && fresh_bytes_ <= options_.inline_group_bytes_max;
+}
+
 Status Group::finish_blob(const kv::BlobId& id, Blob& blob, const SegmentAccounts& accounts) {
-  BlobRecord record = blob.before;
-  record.references = blob.references;
-  if (blob.references == 0) {
-    if (!blob.stored) return {};
-    removed_.push_back(id);
-    database_.erase(*write_, Family::index, id.view());
-    if (record.location.segment.is_set()) {
-      account(record.location.segment, accounts).dead += record_bytes(record.location);
-    } else {
-      database_.erase(*write_, Family::blob, id.view());
-    }
+  if (!blob.changed) return {};
+  if (!blob.record.alive()) {
+    remove_blob(id, blob, accounts);
     return {};
   }
-  if (blob.stored) {
-    if (record.references == blob.before.references) return {};
-  } else if (blob.fresh->size() <= inline_bytes_max_) {
-    database_.put(*write_, Family::blob, id.view(), *blob.fresh);
-    record.location = Location{{}, 0, blob.fresh->size(), 0};
-    added_.emplace_back(id, std::move(blob.fresh));
-  } else {
-    PH_TRY(record.location, writer_.place(id, blob.fresh));
-    uses_segments_ = true;
-    grow(account(record.location.segment, accounts), record.location);
+  Location& at = blob.record.location;
+  if (!blob.stored) {
+    if (travels_in_batch(blob)) {
+      database_.put(*write_, Family::blob, id.view(), *blob.fresh);
+      at = Location{{}, 0, blob.fresh->size(), 0};
+    } else {
+      PH_TRY(at, writer_.place(id, blob.fresh));
+      uses_segments_ = true;
+      grow(account(at.segment, accounts), at);
+    }
     added_.emplace_back(id, std::move(blob.fresh));
   }
-  database_.put(*write_, Family::index, id.view(), encode(record));
+  database_.put(*write_, Family::index, id.view(), encode(blob.record));
   return {};
 }
 
 Status Group::finish(const SegmentAccounts& accounts, PartitionId next_id) {
+  for (const auto& [id, blob] : blobs_) {
+    if (blob.stored || !blob.record.alive()) continue;
+    fresh_bytes_ += blob.fresh->size();
+    any_large_ = any_large_ || blob.fresh->size() > options_.inline_blob_bytes_max;
+  }
   for (auto& [id, blob] : blobs_) PH_TRY_STATUS(finish_blob(id, blob, accounts));
   for (const auto& [key, ref] : refs_) {
     if (ref.present == ref.stored) continue;

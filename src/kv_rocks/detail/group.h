@@ -63,7 +63,7 @@ bool adds_blobs(const kv::Batch& batch);
 class Group {
  public:
   Group(const Database& database, SegmentWriter& writer, uint64_t number,
-        uint64_t inline_bytes_max);
+        const RocksOptions& options);
   ~Group();
 
   // Decides the batch; sets request.refused if it is not to be made. With `no_room`, batches that
@@ -85,35 +85,37 @@ class Group {
 
  private:
   struct Blob {
-    bool stored = false;  // in the database before this group
-    BlobRecord before;
-    uint64_t references = 0;
-    kv::BlobBytes fresh;  // its octets, when this group adds them
+    bool stored = false;   // in the database before this group
+    bool changed = false;  // since
+    BlobRecord record;     // as it will be
+    kv::BlobBytes fresh;   // its octets, when this group adds them
   };
-  struct Ref {
+  struct Ref {  // one that is not in its blob's record
     bool stored = false;
     bool present = false;
   };
+  // What a batch changed, to take it back when a later change of the batch is refused.
   struct Undo {
     Blob* blob = nullptr;
-    uint64_t references = 0;
-    kv::BlobBytes fresh;
+    Blob before;
     Ref* ref = nullptr;
-    bool present = false;
   };
 
   Status change_blobs(const OpenTable& table, const kv::Batch& batch);
   Status change_blob(const OpenTable& table, const kv::Batch::BlobChange& change);
   Result<Blob*> blob_of(const kv::BlobId& id);
-  Result<Ref*> ref_of(const Blob& blob, std::string key);
+  // The reference outside the record; absent when the blob has and had none there.
+  Result<Ref*> ref_elsewhere(const kv::BlobId& id, const Blob& blob, const std::string& ref);
   void touch(OpenTable& table);
   Status finish_blob(const kv::BlobId& id, Blob& blob, const SegmentAccounts& accounts);
+  void remove_blob(const kv::BlobId& id, const Blob& blob, const SegmentAccounts& accounts);
+  bool travels_in_batch(const Blob& blob) const;
   SegmentAccount& account(SegmentNumber number, const SegmentAccounts& accounts);
 
   const Database& database_;
   SegmentWriter& writer_;
   uint64_t number_;
-  uint64_t inline_bytes_max_;
+  const RocksOptions& options_;
   std::unique_ptr<rocksdb::WriteBatch> write_;
   // Node-based: Undo keeps pointers into them.
   std::unordered_map<kv::BlobId, Blob, BlobIdHash> blobs_;
@@ -123,6 +125,8 @@ class Group {
   SegmentAccounts accounts_;
   std::vector<std::pair<kv::BlobId, kv::BlobBytes>> added_;
   std::vector<kv::BlobId> removed_;
+  uint64_t fresh_bytes_ = 0;  // of all new blobs
+  bool any_large_ = false;    // of them
   bool uses_segments_ = false;
 };
 

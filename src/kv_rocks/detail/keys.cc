@@ -24,8 +24,10 @@ std::string data_prefix(PartitionId id) {
   return OrderedKey("").u32(static_cast<uint32_t>(id.value)).take();
 }
 
-std::string ref_key(const kv::BlobId& blob, PartitionId id, std::string_view tag) {
-  return OrderedKey(blob.view()).u32(static_cast<uint32_t>(id.value)).text(tag).take();
+std::string ref_of(PartitionId id, std::string_view tag) { return data_prefix(id).append(tag); }
+
+std::string ref_key(const kv::BlobId& blob, std::string_view ref) {
+  return std::string(blob.view()).append(ref);
 }
 
 std::string encode_number(uint64_t value) { return RecordWriter(kFormat).u64(value).take(); }
@@ -39,23 +41,23 @@ std::optional<uint64_t> decode_number(std::string_view record) {
 
 std::string encode(const BlobRecord& record) {
   const Location& at = record.location;
-  return RecordWriter(kFormat)
-      .u64(record.references)
-      .u64(at.segment.value)
-      .u64(at.offset)
-      .u64(at.length)
-      .u64(at.crc)
-      .take();
+  RecordWriter out(kFormat);
+  out.u64(at.segment.value).u64(at.offset).u64(at.length).u64(at.crc);
+  out.u64(record.refs_elsewhere).u64(record.refs.size());
+  for (const std::string& ref : record.refs) out.bytes(ref);
+  return out.take();
 }
 
 std::optional<BlobRecord> decode_blob_record(std::string_view record) {
   RecordReader reader(record);
   BlobRecord out;
-  out.references = reader.u64();
   out.location.segment = {reader.u64()};
   out.location.offset = reader.u64();
   out.location.length = reader.u64();
   out.location.crc = static_cast<uint32_t>(reader.u64());
+  out.refs_elsewhere = reader.u64();
+  const uint64_t count = reader.count(kRefsInRecordMax);
+  for (uint64_t i = 0; i < count; ++i) out.refs.emplace_back(reader.bytes());
   if (!reader.ok()) return std::nullopt;
   return out;
 }

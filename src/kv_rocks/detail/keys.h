@@ -3,15 +3,17 @@
 //   meta   "n/" name            -> PartitionRecord      "i" -> next partition id
 //          "v/" id              -> version              "s/" segment number -> SegmentAccount
 //   data   id key               -> value                (id: four octets, big-endian)
-//   index  blob id              -> BlobRecord           (how many references, where its octets are)
+//   index  blob id              -> BlobRecord           (where its octets are, first references)
 //   blob   blob id              -> octets               (small blobs)
-//   refs   blob id, id, tag     -> ""
+//   refs   blob id, id, tag     -> ""                   (references that the record has no room
+//   for)
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "kv/store.h"
@@ -27,7 +29,9 @@ std::string version_key(PartitionId id);
 std::string segment_key(SegmentNumber number);
 SegmentNumber segment_of_key(std::string_view key);
 std::string data_prefix(PartitionId id);
-std::string ref_key(const kv::BlobId& blob, PartitionId id, std::string_view tag);
+// A reference: who refers (id), and under which tag.
+std::string ref_of(PartitionId id, std::string_view tag);
+std::string ref_key(const kv::BlobId& blob, std::string_view ref);
 
 std::string encode_number(uint64_t value);
 std::optional<uint64_t> decode_number(std::string_view record);
@@ -41,9 +45,15 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+// Nearly every blob has few references, and those are in its record: one write, not two.
+inline constexpr size_t kRefsInRecordMax = 4;
+
 struct BlobRecord {
-  uint64_t references = 0;
   Location location;
+  std::vector<std::string> refs;
+  uint64_t refs_elsewhere = 0;
+
+  bool alive() const { return refs_elsewhere > 0 || !refs.empty(); }
 };
 std::string encode(const BlobRecord& record);
 std::optional<BlobRecord> decode_blob_record(std::string_view record);
