@@ -1,23 +1,19 @@
-#include "front/smtp_in/gate.h"
+#include "service/wire/gate.h"
 
 #include "base/check.h"
-#include "rt/stream.h"
 
-namespace ph::smtp_in {
-
-Gate::Gate(obs::Metrics& metrics)
-    : connections_(metrics.gauge("posthorn_smtp_connections")),
-      memory_gauge_(metrics.gauge("posthorn_smtp_receiving_bytes")) {}
+namespace ph::wire {
 
 std::optional<Gate::Place> Gate::enter(const std::string& ip, Limits limits) {
   const bool is_local = ip == "::1" || ip.starts_with("127.");
   const std::lock_guard lock(mutex_);
   if (total_ >= limits.connections_max) return std::nullopt;
-  uint64_t& here = per_ip_[ip];
+  const auto at = per_ip_.find(ip);
+  const uint64_t here = at == per_ip_.end() ? 0 : at->second;
   if (!is_local && here >= limits.per_ip_max) return std::nullopt;
-  ++here;
+  per_ip_[ip] = here + 1;
   ++total_;
-  connections_.set(static_cast<int64_t>(total_));
+  gauges_.connections.set(static_cast<int64_t>(total_));
   return Place(*this, ip);
 }
 
@@ -27,7 +23,7 @@ void Gate::leave(const std::string& ip) {
   PH_CHECK(at != per_ip_.end());
   if (--at->second == 0) per_ip_.erase(at);
   --total_;
-  connections_.set(static_cast<int64_t>(total_));
+  gauges_.connections.set(static_cast<int64_t>(total_));
 }
 
 bool Gate::Memory::resize(uint64_t octets, uint64_t limit) {
@@ -42,10 +38,14 @@ bool Gate::Memory::resize(uint64_t octets, uint64_t limit) {
     gate_.memory_.fetch_sub(held_ - octets, std::memory_order_relaxed);
   }
   held_ = octets;
-  gate_.memory_gauge_.set(static_cast<int64_t>(gate_.memory_.load(std::memory_order_relaxed)));
+  gate_.gauges_.memory.set(static_cast<int64_t>(gate_.memory_.load(std::memory_order_relaxed)));
   return true;
 }
 
-void Gate::Memory::release() { resize(0, UINT64_MAX); }
+void Gate::Memory::release() {
+  gate_.memory_.fetch_sub(held_, std::memory_order_relaxed);
+  held_ = 0;
+  gate_.gauges_.memory.set(static_cast<int64_t>(gate_.memory_.load(std::memory_order_relaxed)));
+}
 
-}  // namespace ph::smtp_in
+}  // namespace ph::wire
