@@ -48,11 +48,11 @@ struct Explanation {
 inline constexpr size_t kExplainedRowsMax = 1000;
 
 struct ListFilter {
-  std::optional<model::QueueState> state;
-  std::optional<model::QueueReason> reason;
-  std::string lane;       // exact
-  std::string sender;     // a part of it, case-insensitive
-  std::string recipient;  // a part of it, case-insensitive
+  std::optional<model::QueueState> state{};
+  std::optional<model::QueueReason> reason{};
+  std::string lane{};       // exact
+  std::string sender{};     // a part of it, case-insensitive
+  std::string recipient{};  // a part of it, case-insensitive
   bool with_ended = false;
 };
 
@@ -81,10 +81,10 @@ enum class Command : uint8_t { hold, release, retry, remove };
 
 struct ControlRequest {
   model::QueueId id;
-  std::optional<uint32_t> recipient;  // absent: every row of the message that has not ended
+  std::optional<uint32_t> recipient{};  // absent: every row of the message that has not ended
   Command command = Command::retry;
-  std::string by;                    // who, and why in their words
-  std::optional<Duration> hold_for;  // hold: absent is queue.hold
+  std::string by{};                    // who, and why in their words
+  std::optional<Duration> hold_for{};  // hold: absent is queue.hold
 };
 
 // What a sweep found. Everything but `rows`, `resting`, `takeovers` and `repaired` is a defect.

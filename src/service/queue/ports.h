@@ -64,10 +64,10 @@ enum class TlsPolicy : uint8_t { opportunistic, required, verified, none };
 struct NextHop {
   std::string lane;
   HopKind kind = HopKind::smtp;
-  std::vector<HopHost> hosts;  // smtp, lmtp: in the order to try
+  std::vector<HopHost> hosts{};  // smtp, lmtp: in the order to try
   TlsPolicy tls = TlsPolicy::opportunistic;
   model::PeerClass peer = model::PeerClass::foreign;
-  std::string login;  // name of the credentials to use, "" for none
+  std::string login{};  // name of the credentials to use, "" for none
 };
 
 // The router's answer for one recipient at this moment.
@@ -126,7 +126,7 @@ struct RecipientOutcome {
   uint32_t index = 0;
   CarryVerdict verdict = CarryVerdict::not_tried;
   model::QueueReason reason = model::QueueReason::peer_4xx;
-  model::ReplyRecord reply;
+  model::ReplyRecord reply{};
 };
 
 // What an attempt came to. Recipients without an outcome count as not_tried. When the connection

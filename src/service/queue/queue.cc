@@ -156,6 +156,20 @@ rt::Task<Result<std::vector<model::QueueId>>> Queue::find(rt::Loop& home, std::s
   co_return std::move(out);
 }
 
+rt::Task<Result<std::optional<model::QueueId>>> Queue::find_handover(rt::Loop& home,
+                                                                     std::string handover_id,
+                                                                     rt::Deadline deadline) {
+  for (const auto& shard : shards_) {
+    PH_CO_TRY(const std::optional<model::QueueId> known,
+              co_await on(
+                  home, *shard, "a hand-over id",
+                  [handover_id](Shard& s) { return s.ledger().by_handover(handover_id); },
+                  deadline));
+    if (known.has_value()) co_return known;
+  }
+  co_return std::optional<model::QueueId>();
+}
+
 rt::Task<Result<ListPage>> Queue::list(rt::Loop& home, ListFilter filter, std::string from,
                                        size_t limit, rt::Deadline deadline) {
   // The place to go on is "<shard>.<row key in hexadecimal>".

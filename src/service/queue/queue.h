@@ -50,6 +50,10 @@ class Queue {
   // The messages with this Message-ID, newest last; at most `limit`.
   rt::Task<Result<std::vector<model::QueueId>>> find(rt::Loop& home, std::string message_id,
                                                      size_t limit, rt::Deadline deadline);
+  // The message that was accepted under this hand-over id, as long as it is known.
+  rt::Task<Result<std::optional<model::QueueId>>> find_handover(rt::Loop& home,
+                                                                std::string handover_id,
+                                                                rt::Deadline deadline);
   // A page of at most `limit` rows. It may hold fewer rows than match although `next` is set: the
   // search stops after a bounded number of rows looked at.
   rt::Task<Result<ListPage>> list(rt::Loop& home, ListFilter filter, std::string from, size_t limit,
