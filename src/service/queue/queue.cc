@@ -18,6 +18,18 @@ std::string partition_name(size_t shard) {
   return std::string(kPartitionPrefix) + std::to_string(shard);
 }
 
+constexpr Duration kOpenMax = Duration::minutes(5);
+
+// On `loop`, the shard's home: what it is made of may be touched there only.
+rt::Task<Result<std::unique_ptr<Shard>>> open_shard(const QueuePorts& ports, rt::Loop& loop,
+                                                    uint32_t number, uint64_t incarnation) {
+  PH_CO_TRY(std::unique_ptr<kv::Partition> partition,
+            ports.store.open(loop, partition_name(number)));
+  auto shard = std::make_unique<Shard>(ports, loop, std::move(partition), number, incarnation);
+  PH_CO_TRY_STATUS(co_await shard->load());
+  co_return std::move(shard);
+}
+
 // Runs on the shard's loop what `call` makes of it.
 template <class F>
 auto on(rt::Loop& home, Shard& shard, const char* what, F call, rt::Deadline deadline) {
@@ -63,15 +75,12 @@ rt::Task<Result<std::unique_ptr<Queue>>> Queue::open(QueuePorts ports, rt::Loop&
   }
   for (size_t number = 0; number < count; ++number) {
     rt::Loop& loop = *loops[number % loops.size()];
-    PH_CO_TRY(std::unique_ptr<kv::Partition> partition,
-              queue->ports_.store.open(loop, partition_name(number)));
-    auto shard = std::make_unique<Shard>(queue->ports_, loop, std::move(partition),
-                                         static_cast<uint32_t>(number), incarnation);
-    Shard& opened = *shard;
+    auto make = [&parts = queue->ports_, &loop, number, incarnation] {
+      return open_shard(parts, loop, static_cast<uint32_t>(number), incarnation);
+    };
+    PH_CO_TRY(auto shard, co_await rt::call_on(home, loop, "opening of the queue", std::move(make),
+                                               home.in(kOpenMax)));
     queue->shards_.push_back(std::move(shard));
-    PH_CO_TRY_STATUS(co_await on(
-        home, opened, "opening of the queue", [](Shard& s) { return s.load(); },
-        home.in(Duration::minutes(5))));
   }
   co_return std::move(queue);
 }
@@ -160,11 +169,11 @@ rt::Task<Result<std::optional<model::QueueId>>> Queue::find_handover(rt::Loop& h
                                                                      std::string handover_id,
                                                                      rt::Deadline deadline) {
   for (const auto& shard : shards_) {
-    PH_CO_TRY(const std::optional<model::QueueId> known,
-              co_await on(
-                  home, *shard, "a hand-over id",
-                  [handover_id](Shard& s) { return s.ledger().by_handover(handover_id); },
-                  deadline));
+    PH_CO_TRY(
+        const std::optional<model::QueueId> known,
+        co_await on(
+            home, *shard, "a hand-over id",
+            [handover_id](Shard& s) { return s.ledger().by_handover(handover_id); }, deadline));
     if (known.has_value()) co_return known;
   }
   co_return std::optional<model::QueueId>();
