@@ -105,6 +105,7 @@ Changes FolderView::poll(Vanished vanished) {
                     [this](Uid uid) { return std::ranges::binary_search(kept_back_, uid); });
     }
     for (const Uid uid : out.added) uids_.append(uid);
+    if (recent_from_ != 0 && !out.added.empty()) (void)index_.take_recent();
   }
   seq_.value = std::max(seq_.value, index_.seq());
   out.to = seq_;

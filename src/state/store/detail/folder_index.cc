@@ -212,13 +212,16 @@ UidMap FolderIndex::uid_map() const {
 
 std::unique_ptr<FolderView> FolderIndex::open_view(rt::Loop& loop, Access access) {
   std::unique_ptr<FolderView> view(new FolderView(*this, loop));
-  FolderState* folder = folders_.find(folder_);
-  if (access == Access::read_write && folder != nullptr) {
-    // Taken in memory; the next commit in the folder makes it durable. RFC 3501 section 2.3.2 asks
-    // for no more: after a crash a message may be recent once more.
-    view->recent_from_ = std::exchange(folder->counters.recent_from, folder->counters.uid_next);
-  }
+  if (access == Access::read_write) view->recent_from_ = take_recent();
   return view;
+}
+
+// Taken in memory; the next commit in the folder makes it durable. RFC 3501 section 2.3.2 asks for
+// no more: after a crash a message may be recent once more.
+Uid FolderIndex::take_recent() {
+  FolderState* folder = folders_.find(folder_);
+  if (folder == nullptr) return 1;
+  return std::exchange(folder->counters.recent_from, folder->counters.uid_next);
 }
 
 void FolderIndex::detach(FolderView& view) { std::erase(views_, &view); }

@@ -107,6 +107,7 @@ class FolderIndex {
   UidMap uid_map() const;
 
   std::unique_ptr<FolderView> open_view(rt::Loop& loop, Access access);
+  Uid take_recent();
   void attach(FolderView& view) { views_.push_back(&view); }
   void detach(FolderView& view);
   size_t views() const { return views_.size(); }
