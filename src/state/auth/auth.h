@@ -4,8 +4,8 @@
 // Verifiers are whole in memory beside the directory; looking one up is immediate, from any loop.
 // Checking a plain password costs milliseconds and runs on the pool. After kFailuresFree wrong
 // passwords from one place each further one is answered later and later (up to kDelayMax), so
-// guessing is slow; the table of such places is bounded and forgets the oldest. Changes are made on
-// the home loop.
+// guessing is slow; the table of such places is bounded and forgets the oldest. A place is an IPv4
+// address or an IPv6 /64, of which one client has all. Changes are made on the home loop.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "codec/sasl/verifier.h"
 #include "kv/store.h"
+#include "kv/turn.h"
 #include "rt/runtime.h"
 
 namespace ph::auth {
@@ -51,7 +52,11 @@ class Auth {
   void note_failure(std::string_view place);
   void note_success(std::string_view place);
 
-  // kBadPassword names the rule that the password breaks.
+  // Records that could not be read when it was opened; their accounts cannot log in.
+  size_t damaged_records() const;
+
+  // kBadPassword names the rule that the password breaks. After kUncertain memory follows as soon
+  // as the disk has answered.
   rt::Task<Status> set_password(std::string login, std::string password, rt::Deadline deadline);
   rt::Task<Status> forget(std::string login, rt::Deadline deadline);
 
@@ -59,11 +64,17 @@ class Auth {
   struct Book;
   Auth(AuthPorts ports, rt::Loop& home, std::unique_ptr<kv::Partition> partition);
   rt::Task<Status> load();
+  rt::Task<Status> change(std::string login, std::optional<sasl::Verifier> verifier,
+                          rt::Deadline deadline);
+  rt::Task<Status> catch_up(kv::Turns::Turn& turn, rt::Deadline deadline);
+  rt::Task<void> repair();
 
   AuthPorts ports_;
   rt::Loop& home_;
   std::unique_ptr<kv::Partition> partition_;
+  kv::Turns turns_;
   std::unique_ptr<Book> book_;
+  rt::Scope repairs_;
 };
 
 }  // namespace ph::auth

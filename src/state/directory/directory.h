@@ -7,10 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "kv/store.h"
+#include "kv/turn.h"
 #include "rt/runtime.h"
 
 namespace ph::directory {
@@ -29,6 +29,7 @@ inline constexpr ErrorKind kFull{"directory", "full", Disposition::permanent};
 
 inline constexpr size_t kAddressesMax = 1'000'000;
 inline constexpr size_t kAliasTargetsMax = 1'000;
+inline constexpr size_t kDomainsMax = 10'000;
 
 using AccountId = StrongId<struct AccountIdTag>;
 
@@ -70,7 +71,11 @@ class Directory {
   std::vector<Alias> aliases() const;
   std::vector<std::string> domains() const;
 
-  // On the home loop; durable when answered.
+  // Records that could not be read when it was opened; their addresses are not known here.
+  size_t damaged_records() const;
+
+  // On the home loop; durable when answered. kConflict while another change is on its way; after
+  // kUncertain memory follows as soon as the disk has answered.
   rt::Task<Status> add_domain(std::string domain, rt::Deadline deadline);
   rt::Task<Result<Account>> add_account(std::string address, rt::Deadline deadline);
   rt::Task<Status> remove_account(std::string address, rt::Deadline deadline);
@@ -79,14 +84,21 @@ class Directory {
 
  private:
   struct Book;
+  struct Shelf;  // the book and its lock
+  using Draft = std::function<Status(kv::Batch&)>;
+  using Apply = std::function<void(Book&)>;
   Directory(rt::Loop& home, std::unique_ptr<kv::Partition> partition);
   rt::Task<Status> load();
   Status check_new(std::string_view address) const;
-  rt::Task<Status> commit(kv::Batch batch, rt::Deadline deadline);
+  rt::Task<Status> change(Draft draft, Apply apply, rt::Deadline deadline);
+  rt::Task<Status> catch_up(kv::Turns::Turn& turn, rt::Deadline deadline);
+  rt::Task<void> repair();
 
   rt::Loop& home_;
   std::unique_ptr<kv::Partition> partition_;
-  std::unique_ptr<Book> book_;
+  kv::Turns turns_;
+  std::unique_ptr<Shelf> shelf_;
+  rt::Scope repairs_;
 };
 
 // The form in which addresses are compared: ASCII lower case, "+tag" kept.

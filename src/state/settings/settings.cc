@@ -11,6 +11,7 @@ namespace {
 constexpr uint8_t kFormat = 1;
 constexpr std::string_view kValuePrefix = "v/";
 constexpr std::string_view kAuditPrefix = "a/";
+constexpr Duration kRepairStep = Duration::seconds(30);
 
 std::string value_key(std::string_view name) {
   return std::string(kValuePrefix) + std::string(name);
@@ -49,7 +50,11 @@ class Settings::View final : public config::Source {
 
 Settings::Settings(SettingsPorts ports, rt::Loop& home, WholeCheck check,
                    std::unique_ptr<kv::Partition> partition)
-    : ports_(ports), home_(home), check_(std::move(check)), partition_(std::move(partition)) {
+    : ports_(ports),
+      home_(home),
+      check_(std::move(check)),
+      partition_(std::move(partition)),
+      repairs_(home, "settings repairs") {
   for (size_t i = 0; i < ports_.runtime.loops().size(); ++i) {
     views_.push_back(std::make_shared<View>());
   }
@@ -61,7 +66,9 @@ rt::Task<Result<std::unique_ptr<Settings>>> Settings::open(SettingsPorts ports, 
                                                            WholeCheck check) {
   PH_CO_TRY(auto partition, ports.store.open(home, "settings"));
   std::unique_ptr<Settings> self(new Settings(ports, home, std::move(check), std::move(partition)));
-  PH_CO_TRY_STATUS(co_await self->load());
+  PH_CO_TRY(const config::Values values, co_await self->load());
+  // Nothing else runs yet, so all loops may be given their values at once.
+  for (const auto& view : self->views_) view->set(values);
   co_return self;
 }
 
@@ -70,7 +77,7 @@ config::Source& Settings::source(const rt::Loop& loop) {
   return *views_[loop.index()];
 }
 
-rt::Task<Status> Settings::load() {
+rt::Task<Result<config::Values>> Settings::load() {
   config::Values values;
   std::optional<kv::Range> range = kv::prefix_range(kValuePrefix);
   while (range.has_value()) {
@@ -86,42 +93,64 @@ rt::Task<Status> Settings::load() {
     }
     range = page.rest;
   }
-  // Nothing else runs yet, so all loops may be given their values at once.
-  for (const auto& view : views_) view->set(values);
-  version_ = partition_->version();
-  co_return Status();
+  co_return values;
 }
 
 rt::Task<Status> Settings::set(std::string name, std::string value, std::string who,
                                rt::Deadline deadline) {
-  PH_CO_TRY(config::Values next, source(home_).current().with(ports_.schema, name, value));
-  AuditEntry entry{home_.wall(), std::move(who), std::move(name), std::move(value)};
-  co_return co_await apply(std::move(next), std::move(entry), deadline);
+  co_return co_await apply({std::move(name), std::move(value), std::move(who)}, deadline);
 }
 
 rt::Task<Status> Settings::reset(std::string name, std::string who, rt::Deadline deadline) {
-  PH_CO_TRY(config::Values next, source(home_).current().without(ports_.schema, name));
-  AuditEntry entry{home_.wall(), std::move(who), std::move(name), {}};
-  co_return co_await apply(std::move(next), std::move(entry), deadline);
+  co_return co_await apply({std::move(name), std::nullopt, std::move(who)}, deadline);
 }
 
-rt::Task<Status> Settings::apply(config::Values next, AuditEntry entry, rt::Deadline deadline) {
+rt::Task<Status> Settings::apply(Change change, rt::Deadline deadline) {
+  PH_CO_TRY(kv::Turns::Turn turn, turns_.take());
+  if (turns_.unsure()) PH_CO_TRY_STATUS(co_await catch_up(turn, deadline));
+  const config::Values& now = source(home_).current();
+  PH_CO_TRY(config::Values next, change.value.has_value()
+                                     ? now.with(ports_.schema, change.name, *change.value)
+                                     : now.without(ports_.schema, change.name));
   const std::string problem = check_ ? check_(next) : std::string();
   if (!problem.empty()) co_return fail(kContradiction, problem);
   kv::Batch batch;
-  const auto at = next.changed().find(entry.name);
+  const auto at = next.changed().find(change.name);
   if (at != next.changed().end()) {
-    batch.put(value_key(entry.name), at->second);
+    batch.put(value_key(change.name), at->second);
   } else {
-    batch.erase(value_key(entry.name));
+    batch.erase(value_key(change.name));
   }
-  batch.put(audit_key(entry.when, version_), encode(entry));
-  // `next` was made from what is published: a change still on its way makes this one a conflict.
-  PH_CO_TRY(version_, co_await partition_->commit(std::move(batch), {version_, deadline}));
+  const AuditEntry entry{home_.wall(), change.who, change.name, change.value.value_or("")};
+  batch.put(audit_key(entry.when, partition_->version()), encode(entry));
+  const auto answer = co_await turn.commit(*partition_, std::move(batch), deadline);
+  if (turns_.unsure()) repairs_.spawn("settings repair", repair());
+  if (!answer.has_value()) co_return answer.error();
   ports_.log.info("settings.changed",
                   {{"name", entry.name}, {"value", entry.value}, {"by", entry.who}});
   publish(std::move(next));
   co_return Status();
+}
+
+// Memory follows the disk again.
+rt::Task<Status> Settings::catch_up(kv::Turns::Turn& turn, rt::Deadline deadline) {
+  PH_CO_TRY_STATUS(co_await turn.settle(*partition_, deadline));
+  PH_CO_TRY(config::Values values, co_await load());
+  publish(std::move(values));
+  turn.sure();
+  co_return Status();
+}
+
+rt::Task<void> Settings::repair() {
+  while (turns_.unsure()) {
+    if (auto turn = turns_.take(); turn.has_value()) {
+      const Status caught_up = co_await catch_up(*turn, home_.in(kRepairStep));
+      if (caught_up.has_value()) co_return;
+    }
+    const rt::Woken woken =
+        co_await rt::sleep(home_, home_.in(Duration::seconds(1)), "another look at the settings");
+    if (woken == rt::Woken::cancelled) co_return;
+  }
 }
 
 void Settings::publish(config::Values values) {

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/result.h"
 #include "config/setting.h"
 #include "kv/store.h"
+#include "kv/turn.h"
 #include "obs/log.h"
 #include "rt/runtime.h"
 
@@ -50,8 +52,9 @@ class Settings {
   const config::Schema& schema() const { return ports_.schema; }
   rt::Loop& home() const { return home_; }
 
-  // kUnknownSetting, kBadValue, kContradiction with a sentence for the operator; kv's errors. Has
-  // acted on the home loop when answered, and on the others with their next callback.
+  // kUnknownSetting, kBadValue, kContradiction with a sentence for the operator; kConflict while
+  // another change is on its way; kv's errors. Has acted on the home loop when answered, and on the
+  // others with their next callback. After kUncertain it acts as soon as the disk has answered.
   rt::Task<Status> set(std::string name, std::string value, std::string who, rt::Deadline deadline);
   rt::Task<Status> reset(std::string name, std::string who, rt::Deadline deadline);
   // The newest first.
@@ -61,16 +64,24 @@ class Settings {
   class View;
   Settings(SettingsPorts ports, rt::Loop& home, WholeCheck check,
            std::unique_ptr<kv::Partition> partition);
-  rt::Task<Status> load();
-  rt::Task<Status> apply(config::Values next, AuditEntry entry, rt::Deadline deadline);
+  struct Change {
+    std::string name;
+    std::optional<std::string> value;  // absent: back to the default
+    std::string who;
+  };
+  rt::Task<Result<config::Values>> load();
+  rt::Task<Status> apply(Change change, rt::Deadline deadline);
+  rt::Task<Status> catch_up(kv::Turns::Turn& turn, rt::Deadline deadline);
+  rt::Task<void> repair();
   void publish(config::Values values);
 
   SettingsPorts ports_;
   rt::Loop& home_;
   WholeCheck check_;
   std::unique_ptr<kv::Partition> partition_;
-  kv::Version version_;                       // of what is published
+  kv::Turns turns_;
   std::vector<std::shared_ptr<View>> views_;  // shared with callbacks on their way to other loops
+  rt::Scope repairs_;
 };
 
 }  // namespace ph::settings
