@@ -172,6 +172,32 @@ QueueRow follow_policy(const QueueRow& row, const QueuePolicy& policy) {
   return out;
 }
 
+QueueRow follow_clock(const QueueRow& row, Time before, Time now, const QueuePolicy& policy) {
+  QueueRow out = row;
+  if (is_end(row.state)) return out;
+  if (now >= before) {
+    if (row.accepted_at > before) return out;  // from after the step
+    out.accepted_at = row.accepted_at + (now - before);
+    out.expires_at = row.expires_at + (now - before);
+    return out;
+  }
+  if (row.since <= now) return out;
+  out.since = now;
+  out.accepted_at = std::min(row.accepted_at, now);
+  out.expires_at = std::min(row.expires_at, now + policy.expiry);
+  switch (row.state) {
+    case waiting_retry: out.next_action_at = now + retry_delay(row, policy); break;
+    case held: out.next_action_at = row.next_action_at - (row.since - now); break;
+    case in_flight:
+      out.lease.until = std::min(row.lease.until, now + policy.lease);
+      out.next_action_at = out.lease.until;
+      return out;
+    default: out.next_action_at = now; break;
+  }
+  out.next_action_at = std::min(out.next_action_at, out.expires_at);
+  return out;
+}
+
 std::string_view fault_of(const QueueRow& row) {
   if (!kQueueTable.reasons_in(row.state).has(row.reason)) return "its reason is not of its state";
   if (is_end(row.state)) return {};

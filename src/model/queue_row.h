@@ -98,6 +98,10 @@ Duration retry_delay(const QueueRow& row, const QueuePolicy& policy);
 // makes a change of the schedule act on rows that wait already.
 QueueRow follow_policy(const QueueRow& row, const QueuePolicy& policy);
 
+// The row after a step of the wall clock from `before` to `now`. Forwards: its age does not grow by
+// what did not pass. Backwards: a row from the future waits no longer than its step's delay.
+QueueRow follow_clock(const QueueRow& row, Time before, Time now, const QueuePolicy& policy);
+
 // "" or what is wrong with the row as it stands, whatever the time is.
 std::string_view fault_of(const QueueRow& row);
 

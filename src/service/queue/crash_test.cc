@@ -93,6 +93,7 @@ void check_messages(World& w, const Load& load) {
 void run_seed(uint64_t seed) {
   World w(seed, 1 + seed % 2);
   Random random(seed * 977 + 1);
+  w.log.lowest = obs::Level::info;
   Load load;
   w.set("queue.lease", "2 min");
   w.set("queue.poison-after", "5");
@@ -125,7 +126,7 @@ void run_seed(uint64_t seed) {
   check_messages(w, load);
   const SweepFindings last = w.sweep();
   EXPECT_EQ(last.defects(), 0U);
-  EXPECT_EQ(w.hits(), 0);
+  EXPECT_EQ(w.hits(), 0) << w.log.text;
   EXPECT_EQ(w.disk.blobs(), 0U);
   EXPECT_EQ(w.sim.check(), rt_sim::Findings());
 }

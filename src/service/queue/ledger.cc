@@ -150,10 +150,15 @@ QueueId Ledger::next_id(kv::Batch& batch) {
   const uint64_t by_clock = now > 0 ? static_cast<uint64_t>(now) : 1;
   last_number_ = std::min(std::max(last_number_ + 1, by_clock), model::kQueueNumberMax);
   if (last_number_ >= reserved_) {
-    reserved_ = last_number_ + kReserve;
-    batch.put(std::string(kNumberKey), RecordWriter(kNumberVersion).u64(reserved_).take());
+    const uint64_t up_to = last_number_ + kReserve;
+    batch.put(std::string(kNumberKey), RecordWriter(kNumberVersion).u64(up_to).take());
   }
   return model::make_queue_id(shard_, last_number_);
+}
+
+void Ledger::confirm(QueueId id) {
+  const uint64_t number = model::number_of(id);
+  if (number >= reserved_) reserved_ = number + kReserve;
 }
 
 // ---- reading ----

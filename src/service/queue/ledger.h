@@ -74,7 +74,8 @@ class MessageGuard {
   model::QueueId id_;
 };
 
-// Tells whoever keeps a copy of a message's rows whether one of them was written since.
+// Tells whoever keeps a copy of a message's rows whether one of them was written since. To be taken
+// under the message's guard, before reading: a commit that is on its way is not seen yet.
 class Watch {
  public:
   Watch() = default;
@@ -112,6 +113,8 @@ class Ledger {
   rt::Task<Status> load();
   // A new id; reserves more of them in `batch` when needed.
   model::QueueId next_id(kv::Batch& batch);
+  // The commit that first used `id` is durable, and with it what next_id() reserved there.
+  void confirm(model::QueueId id);
 
   // kBusy at the deadline. Whoever holds one guard must not wait for another.
   rt::Task<Result<MessageGuard>> guard(model::QueueId id, rt::Deadline deadline);
@@ -170,7 +173,7 @@ class Ledger {
   std::unique_ptr<kv::Partition> partition_;
   uint32_t shard_;
   uint64_t last_number_ = 0;
-  uint64_t reserved_ = 0;  // ids up to here are reserved durably, or by a commit on its way
+  uint64_t reserved_ = 0;  // ids below are reserved durably
   std::unordered_map<model::QueueId, std::unique_ptr<Guarded>> guarded_;
   std::unordered_map<model::QueueId, Watched> watched_;
   uint64_t generations_ = 0;

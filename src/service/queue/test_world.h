@@ -201,16 +201,29 @@ class ScriptedReporter final : public Reporter {
   Outside& outside_;
 };
 
+// Keeps the errors, so that a failing test can show them.
+class ErrorLog final : public obs::Log {
+ public:
+  bool enabled(obs::Level level) const override { return level >= lowest; }
+  void write(obs::Level level, std::string_view event,
+             std::initializer_list<obs::Field> fields) override {
+    text += obs::format_event(level, event, fields) + '\n';
+  }
+  obs::Level lowest = obs::Level::error;
+  std::string text;
+};
+
 // What runs on the machine and dies with it.
 struct Server {
   Server(rt::Runtime& runtime, kv_mem::MemDisk& disk, Outside& outside, config::FixedSource& source,
-         obs::Metrics& figures)
+         obs::Metrics& figures, obs::Log& errors)
       : store(disk),
         router(outside),
         carriers(outside),
         reporter(outside),
         settings(source),
         metrics(figures),
+        log(errors),
         boot(*runtime.loops()[0], "boot") {
     boot.spawn("boot", run(runtime));
   }
@@ -218,7 +231,7 @@ struct Server {
     auto opened = co_await Queue::open(
         {.runtime = runtime,
          .store = store,
-         .log = obs::silent_log(),
+         .log = log,
          .metrics = metrics,
          .router = router,
          .carriers = carriers,
@@ -236,6 +249,7 @@ struct Server {
   ScriptedReporter reporter;
   config::FixedSource& settings;
   obs::Metrics& metrics;
+  obs::Log& log;
   std::unique_ptr<Queue> queue;
   rt::Scope boot;
 };
@@ -268,7 +282,7 @@ struct World {
   }
   void start() {
     host.start([this](rt::Runtime& runtime) {
-      return std::make_shared<Server>(runtime, disk, outside, settings, metrics);
+      return std::make_shared<Server>(runtime, disk, outside, settings, metrics, log);
     });
     wait_for_start();
   }
@@ -339,6 +353,7 @@ struct World {
   config::Schema schema;
   config::FixedSource settings;
   obs::Metrics metrics;
+  ErrorLog log;
   rt_sim::Simulation sim;
   rt_sim::Host& host;
 };

@@ -27,6 +27,7 @@ using model::QueueState;
 constexpr size_t kPage = 500;
 constexpr size_t kRepairsMax = 10'000;  // in one sweep; the next one goes on
 constexpr size_t kForgottenAtOnce = 100;
+constexpr Duration kClockStep = Duration::seconds(30);
 constexpr Duration kTolerance = Duration::minutes(2);
 
 // A sum that does not depend on the order of its parts.
@@ -63,7 +64,8 @@ struct Auditor::Walk {
   std::vector<std::string> entries_to_repair;
   std::vector<std::string> to_set_aside;
   std::vector<QueueId> to_recount;
-  std::vector<RowName> takeovers;
+  std::vector<std::pair<RowName, model::Lease>> takeovers;
+  std::vector<RowName> from_future;
 
   bool is_full() const {
     return rows_to_repair.size() + entries_to_repair.size() + to_set_aside.size() +
@@ -173,9 +175,11 @@ void Auditor::check_row(Walk& state, const QueueRow& row) {
                                                 {"state", model::to_text(row.state)},
                                                 {"due", to_iso8601(row.next_action_at)}});
     state.rows_to_repair.push_back(name);
+  } else if (rests && row.since > state.now + kClockStep) {
+    state.from_future.push_back(name);
   } else if (row.state == QueueState::in_flight && row.lease.owner != core_.incarnation) {
     ++state.findings.takeovers;
-    state.takeovers.push_back(name);
+    state.takeovers.emplace_back(name, row.lease);
   }
 }
 
@@ -285,9 +289,10 @@ rt::Task<Status> Auditor::repair(Walk& state) {
   for (const QueueId id : state.to_recount) {
     PH_CO_TRY_STATUS(co_await recount(id, state.findings));
   }
-  for (const RowName& name : state.takeovers) {
+  for (const auto& [name, lease] : state.takeovers) {
     std::vector<RowChange> changes(1);
     changes.front().index = name.index;
+    changes.front().lease = lease;
     changes.front().happening.event = model::QueueEvent::lease_ended;
     auto done =
         co_await clerk_.apply(name.id, std::move(changes), nullptr, core_.home.in(kStoreTime));
@@ -295,6 +300,11 @@ rt::Task<Status> Auditor::repair(Walk& state) {
       co_return std::move(done).error();
     }
   }
+  // The wall clock was set back: that is nobody's defect.
+  const Time now = core_.now();
+  co_await clerk_.follow(std::move(state.from_future), [this, now](const QueueRow& row) {
+    return model::follow_clock(row, row.since, now, core_.policy());
+  });
   const bool changed = state.findings.repaired + state.findings.takeovers > 0;
   if (changed) scheduler_.hint();
   co_return Status{};

@@ -16,6 +16,7 @@ using model::QueueReason;
 using model::QueueRow;
 using model::QueueState;
 
+constexpr size_t kFollowPage = 500;
 constexpr uint32_t kExpansionsMax = 10;
 constexpr Duration kReportTime = Duration::seconds(30);
 
@@ -26,6 +27,7 @@ bool is_success(QueueEvent event) {
 // A result of an attempt that is not the row's any more counts only if it says that the message
 // arrived, and no other attempt runs.
 bool is_too_late(const QueueRow& row, const RowChange& change, uint64_t owner) {
+  if (change.lease.has_value() && row.lease != *change.lease) return true;
   if (change.attempt == 0) return false;
   if (row.state == QueueState::in_flight && row.lease.owner == owner &&
       row.lease.attempt == change.attempt) {
@@ -256,7 +258,7 @@ void Clerk::put_off(Draft& draft) {
   draft.changed = std::move(kept);
 }
 
-rt::Task<void> Clerk::follow_policy(std::vector<RowName> names) {
+rt::Task<void> Clerk::follow(std::vector<RowName> names, Derive derive) {
   std::vector<MessageGuard> guards;
   std::vector<QueueRow> rows;
   for (const RowName& name : names) {
@@ -270,17 +272,36 @@ rt::Task<void> Clerk::follow_policy(std::vector<RowName> names) {
     if (!ours) guards.push_back(std::move(guard));
   }
   if (rows.empty()) co_return;
-  kv::Batch& batch = core_.ledger.batch(Ledger::Way::changes);
   Proof proof;
   for (const QueueRow& row : rows) {
-    const QueueRow next = model::follow_policy(row, core_.policy());
-    core_.ledger.change_row(batch, row, next);
+    const QueueRow next = derive(row);
+    if (next == row) continue;
+    core_.ledger.change_row(core_.ledger.batch(Ledger::Way::changes), row, next);
     proof = Ledger::proof_of(next);
   }
+  if (proof.key.empty()) co_return;
   Status done = co_await core_.ledger.commit(Ledger::Way::changes, std::move(proof),
                                              core_.home.in(kStoreTime));
   if (!done.has_value()) {
-    core_.ports.log.warning("queue.settings_not_followed", {{"error", done.error().to_text()}});
+    core_.ports.log.warning("queue.rows_not_followed", {{"error", done.error().to_text()}});
+  }
+}
+
+rt::Task<void> Clerk::follow_all(Derive derive) {
+  std::optional<kv::Range> range = kv::prefix_range(kRowPrefix);
+  while (range.has_value()) {
+    range->entries_max = kFollowPage;
+    auto page = co_await core_.ledger.partition().scan(std::move(*range));
+    if (!page.has_value()) co_return;  // rows keep their old clocks, and expiry ends them all
+    std::vector<RowName> behind;
+    for (const kv::Entry& entry : page->entries) {
+      const auto place = row_place(entry.key);
+      const auto row = place.has_value() ? decode_row(*place, entry.value) : std::nullopt;
+      if (row.has_value() && derive(*row) != *row) behind.push_back({place->id, place->index});
+    }
+    co_await follow(std::move(behind), derive);
+    range = std::move(page->rest);
+    co_await rt::yield(core_.home);
   }
 }
 

@@ -3,6 +3,7 @@
 // the message's end, new rows for the members of an alias, the delivery report for what failed.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "service/queue/detail/core.h"
@@ -12,8 +13,9 @@ namespace ph::queue {
 struct RowChange {
   uint32_t index = 0;
   model::QueueHappening happening;
-  uint64_t attempt = 0;              // not 0: the result of this attempt, which may come too late
-  std::vector<std::string> members;  // expand
+  uint64_t attempt = 0;  // not 0: the result of this attempt, which may come too late
+  std::optional<model::Lease> lease{};  // when set: only if the row has this one
+  std::vector<std::string> members{};   // expand
 };
 
 struct Applied {
@@ -32,9 +34,13 @@ class Clerk {
   rt::Task<Result<Applied>> apply(model::QueueId id, std::vector<RowChange> changes,
                                   const Item* known, rt::Deadline deadline);
 
-  // Derives the clocks of these rows anew. Rows that someone else changes just now are left out:
-  // they follow by themselves.
-  rt::Task<void> follow_policy(std::vector<RowName> names);
+  // Derives the clocks of these rows anew, by a function of the row alone (model::follow_policy,
+  // follow_clock). Rows that someone else changes just now are left out: they follow by themselves,
+  // or the next sweep finds them.
+  using Derive = std::function<model::QueueRow(const model::QueueRow&)>;
+  rt::Task<void> follow(std::vector<RowName> names, Derive derive);
+  // The same for every row of the table.
+  rt::Task<void> follow_all(Derive derive);
 
  private:
   struct Draft;

@@ -65,11 +65,15 @@ class Core {
   // the wall clock. The auditor does not call a row overdue for a while after one.
   void note_delay() { excused_until_ = home.now() + kExcuse; }
   bool delay_is_excused() const { return home.now() < excused_until_; }
-  void watch_clock() {
+  // How far the wall clock has stepped since the last call; zero if it only drifts.
+  Duration watch_clock() {
     const Duration offset = (home.wall() - Time{}) - (home.now() - Instant{});
-    const Duration drift = offset - clock_offset_;
-    if (drift > kClockStep || drift < Duration{} - kClockStep) note_delay();
+    const Duration drift = clock_is_known_ ? offset - clock_offset_ : Duration{};
+    clock_is_known_ = true;
     clock_offset_ = offset;
+    if (drift <= kClockStep && drift >= Duration{} - kClockStep) return {};
+    note_delay();
+    return drift;
   }
 
  private:
@@ -80,6 +84,7 @@ class Core {
   model::QueuePolicy policy_;
   Instant excused_until_;
   Duration clock_offset_;
+  bool clock_is_known_ = false;
 };
 
 // A message, or some recipients of it, on its way through memory: copies of rows with what tells

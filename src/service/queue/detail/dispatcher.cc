@@ -368,10 +368,13 @@ void Dispatcher::note_health(Lane& lane, const Item& item, const CarryResult& re
     lane.was_closed = false;
     return;
   }
+  note_failure(lane, *result.lane_fault, result.fault);
+}
+
+void Dispatcher::note_failure(Lane& lane, QueueReason fault, const model::ReplyRecord& words) {
   ++lane.failures;
-  lane.fault = model::kLaneReasons.has(*result.lane_fault) ? *result.lane_fault
-                                                           : QueueReason::connection_refused;
-  lane.fault_words = model::bounded(result.fault);
+  lane.fault = model::kLaneReasons.has(fault) ? fault : QueueReason::connection_refused;
+  lane.fault_words = model::bounded(words);
   if (lane.failures >= core_.values().get(kLaneFailures)) close(lane);
 }
 
@@ -461,6 +464,8 @@ void Dispatcher::tend() {
         core_.figures.lost_workers.add();
         worker.scope.reset();  // frees what it held; its attempts end with their leases
         worker.done = true;
+        note_failure(lane, QueueReason::timed_out,
+                     {.when = core_.now(), .text = "no answer at all"});
       }
     }
     std::erase_if(lane.workers, [](const Worker& w) { return w.done; });

@@ -60,6 +60,7 @@ class Dispatcher {
   rt::Task<std::vector<Item>> begin(Lane& lane, std::vector<Item> items);
   rt::Task<bool> carry(Lane& lane, Worker& self, CarrierSession& session, Item item);
   void note_health(Lane& lane, const Item& item, const CarryResult& result);
+  void note_failure(Lane& lane, model::QueueReason fault, const model::ReplyRecord& words);
   void close(Lane& lane);
   void hand_back(Item item, model::QueueHappening happening);
   rt::Task<void> finish(Item item, CarryResult result, uint64_t attempt);

@@ -31,7 +31,9 @@ constexpr Duration kRoutePostponed = Duration::seconds(5);
 
 // One message's rows on their way from the index to lanes or to new times.
 struct Scheduler::Placed {
+  Watch watch;  // of facts and rows
   MessageFacts facts;
+  std::vector<QueueRow> rows;
   std::vector<RowChange> changes;
   struct ToLane {
     NextHop hop;
@@ -74,7 +76,8 @@ void Scheduler::restart() {
 rt::Task<void> Scheduler::run() {
   while (core_.accepting_work) {
     last_progress_ = core_.home.now();
-    core_.watch_clock();
+    const Duration clock_step = core_.watch_clock();
+    if (clock_step != Duration{}) co_await follow_clock(clock_step);
     dispatcher_.tend();
     core_.window.tidy(core_.home.now());
     if (followed_ != core_.policy()) {
@@ -194,16 +197,33 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
   };
   const Done done{room_};
   Placed placed;
-  auto facts = co_await core_.ledger.message(group.id);
-  if (!facts.has_value()) {
+  Status got = co_await read_rows(group, placed);
+  if (!got.has_value()) {
     // The auditor repairs or sets aside what cannot be read; until then it is not looked at again.
     for (Taken& taken : group.taken) taken.abandon();
     core_.ports.log.warning("queue.message_unreadable",
-                            {{"id", model::to_text(group.id)}, {"error", facts.error().to_text()}});
+                            {{"id", model::to_text(group.id)}, {"error", got.error().to_text()}});
     co_return;
   }
-  placed.facts = std::move(*facts);
-  co_await place_rows(group, reach, placed);
+  for (size_t i = 0; i < placed.rows.size(); ++i) {
+    const QueueRow row = placed.rows[i];
+    std::optional<RowChange> change = due_change(row, reach);
+    if (!change.has_value()) {
+      if (!is_to_try(row, reach)) continue;
+      std::optional<Route> route = co_await route_of(placed.facts, row);
+      if (route.has_value()) {
+        if (!placed.watch.is_fresh()) continue;  // it is due still, and will be read again
+        place_resting(placed, row, std::move(group.taken[i]), std::move(*route));
+        continue;
+      }
+      change.emplace();
+      change->index = row.index;
+      change->happening.event = QueueEvent::postpone;
+      change->happening.until = core_.now() + kRoutePostponed;
+    }
+    placed.changes.push_back(std::move(*change));
+    placed.taken.push_back(std::move(group.taken[i]));
+  }
   offer(placed);
   if (placed.changes.empty()) co_return;
   // What went to lanes from the same message is out of date now; it is looked at again at once.
@@ -219,52 +239,74 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
   hint_.wake();
 }
 
-rt::Task<void> Scheduler::place_rows(Group& group, Reach reach, Placed& placed) {
+// Under the guard, so that what is read is not about to change. placed.rows stay beside
+// group.taken; a row that cannot be read is left to the auditor.
+rt::Task<Status> Scheduler::read_rows(Group& group, Placed& placed) {
+  PH_CO_TRY(const MessageGuard guard,
+            co_await core_.ledger.guard(group.id, core_.home.in(kStoreTime)));
+  placed.watch = core_.ledger.watch(group.id);
+  PH_CO_TRY(placed.facts, co_await core_.ledger.message(group.id));
+  std::vector<Taken> kept;
   for (size_t i = 0; i < group.indexes.size(); ++i) {
-    const uint32_t index = group.indexes[i];
-    Watch watch = core_.ledger.watch(group.id);
-    auto found = co_await core_.ledger.row(group.id, index);
-    if (!found.has_value()) {
+    auto row = co_await core_.ledger.row(group.id, group.indexes[i]);
+    if (!row.has_value()) {
       group.taken[i].abandon();
       continue;
     }
-    const QueueRow row = std::move(*found);
-    const Time now = core_.now();
-    if (model::is_end(row.state) || (reach == Reach::due && row.next_action_at > now)) continue;
-    RowChange change{.index = index, .happening = {}, .attempt = 0, .members = {}};
-    if (row.state == QueueState::in_flight && row.lease.owner == core_.incarnation &&
-        core_.running.lives(row.lease.attempt)) {
-      change.happening = {.event = QueueEvent::renew, .lease = row.lease};
+    placed.rows.push_back(std::move(*row));
+    kept.push_back(std::move(group.taken[i]));
+  }
+  group.taken = std::move(kept);
+  co_return Status{};
+}
+
+bool Scheduler::is_to_try(const QueueRow& row, Reach reach) const {
+  if (row.state != QueueState::ready && row.state != QueueState::waiting_retry) return false;
+  return reach == Reach::ahead || row.next_action_at <= core_.now();
+}
+
+// What the clock alone does to a row; nothing if it is not its time or if it is to be tried.
+std::optional<RowChange> Scheduler::due_change(const QueueRow& row, Reach reach) {
+  const Time now = core_.now();
+  if (model::is_end(row.state)) return std::nullopt;
+  if (reach == Reach::due && row.next_action_at > now) return std::nullopt;
+  RowChange change;
+  change.index = row.index;
+  if (row.state == QueueState::in_flight) {
+    if (row.next_action_at > now) return std::nullopt;
+    change.lease = row.lease;
+    change.happening.event = QueueEvent::lease_ended;
+    if (row.lease.owner == core_.incarnation && core_.running.lives(row.lease.attempt)) {
+      change.happening.event = QueueEvent::renew;
+      change.happening.lease = row.lease;
       change.happening.lease.until = now + core_.policy().lease;
     } else if (row.expires_at <= now) {
-      change.happening = {.event = QueueEvent::expire};
-    } else if (row.state == QueueState::in_flight) {
-      change.happening = {.event = QueueEvent::lease_ended};
-    } else if (row.state == QueueState::held) {
-      change.happening = {.event = QueueEvent::review};
-    } else {
-      std::optional<Route> route = core_.ports.router.peek(row.recipient, placed.facts.envelope);
-      if (!route.has_value() && slow_routes_ < kSlowRoutesMax) {
-        struct Slow {
-          size_t& count;
-          explicit Slow(size_t& c) : count(c) { ++count; }
-          ~Slow() { --count; }
-        };
-        const Slow slow(slow_routes_);
-        route = co_await core_.ports.router.route(core_.home, row.recipient, placed.facts.envelope,
-                                                  core_.home.in(kRouteTime));
-      }
-      if (route.has_value()) {
-        const bool fresh = watch.is_fresh();
-        if (!fresh) continue;
-        place_resting(placed, row, std::move(group.taken[i]), std::move(*route));
-        continue;
-      }
-      change.happening = {.event = QueueEvent::postpone, .until = now + kRoutePostponed};
+      change.happening.event = QueueEvent::expire;
     }
-    placed.changes.push_back(std::move(change));
-    placed.taken.push_back(std::move(group.taken[i]));
+    return change;
   }
+  if (row.expires_at <= now) {
+    change.happening.event = QueueEvent::expire;
+    return change;
+  }
+  if (row.state != QueueState::held) return std::nullopt;
+  change.happening.event = QueueEvent::review;
+  return change;
+}
+
+// Absent when too many slow look-ups run already.
+rt::Task<std::optional<Route>> Scheduler::route_of(const MessageFacts& facts, const QueueRow& row) {
+  std::optional<Route> known = core_.ports.router.peek(row.recipient, facts.envelope);
+  if (known.has_value() || slow_routes_ >= kSlowRoutesMax) co_return std::move(known);
+  struct Slow {
+    size_t& count;
+    explicit Slow(size_t& c) : count(c) { ++count; }
+    ~Slow() { --count; }
+  };
+  const Slow slow(slow_routes_);
+  Route found = co_await core_.ports.router.route(core_.home, row.recipient, facts.envelope,
+                                                  core_.home.in(kRouteTime));
+  co_return std::optional<Route>(std::move(found));
 }
 
 // A row that is due, with the answer of the router.
@@ -341,24 +383,21 @@ void Scheduler::offer(Placed& placed) {
 
 // A new schedule or expiry acts on rows that wait already.
 rt::Task<void> Scheduler::follow_policy() {
-  std::optional<kv::Range> range = kv::prefix_range(kRowPrefix);
-  while (range.has_value()) {
-    range->entries_max = kPage;
-    auto page = co_await core_.ledger.partition().scan(std::move(*range));
-    if (!page.has_value()) break;  // the next change of settings, or expiry, will find them
-    std::vector<RowName> behind;
-    for (const kv::Entry& entry : page->entries) {
-      const auto place = row_place(entry.key);
-      if (!place.has_value()) continue;
-      const auto row = decode_row(*place, entry.value);
-      if (!row.has_value() || model::follow_policy(*row, core_.policy()) == *row) continue;
-      behind.push_back({place->id, place->index});
-    }
-    co_await clerk_.follow_policy(std::move(behind));
-    range = std::move(page->rest);
-    co_await rt::yield(core_.home);
-  }
+  co_await clerk_.follow_all(
+      [this](const QueueRow& row) { return model::follow_policy(row, core_.policy()); });
   hint_.wake();
+}
+
+// The wall clock went forwards by itself: nothing has become older by that. Before anything is
+// looked at that this could make expire. (Steps backwards are the auditor's: rows from the future.)
+rt::Task<void> Scheduler::follow_clock(Duration step) {
+  core_.ports.log.warning("queue.clock_step", {{"seconds", step.s()}});
+  if (step < Duration{}) co_return;
+  const Time now = core_.now();
+  const Time before = now - step;
+  co_await clerk_.follow_all([this, before, now](const QueueRow& row) {
+    return model::follow_clock(row, before, now, core_.policy());
+  });
 }
 
 }  // namespace ph::queue

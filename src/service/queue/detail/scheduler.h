@@ -48,10 +48,14 @@ class Scheduler {
   rt::Task<bool> start_group(Group group, Reach reach);
   rt::Task<Instant> next_wake(Pass pass, Time now);
   rt::Task<void> place(Group group, Reach reach);
-  rt::Task<void> place_rows(Group& group, Reach reach, Placed& placed);
+  rt::Task<Status> read_rows(Group& group, Placed& placed);
+  bool is_to_try(const model::QueueRow& row, Reach reach) const;
+  std::optional<RowChange> due_change(const model::QueueRow& row, Reach reach);
+  rt::Task<std::optional<Route>> route_of(const MessageFacts& facts, const model::QueueRow& row);
   void place_resting(Placed& placed, const model::QueueRow& row, Taken taken, Route route);
   void offer(Placed& placed);
   rt::Task<void> follow_policy();
+  rt::Task<void> follow_clock(Duration step);
 
   Core& core_;
   Clerk& clerk_;

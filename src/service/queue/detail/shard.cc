@@ -129,6 +129,7 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
   Status kept =
       co_await core_.ledger.commit(Ledger::Way::intake, Ledger::proof_of(item.facts), deadline);
   if (!kept.has_value()) co_return std::move(kept).error();
+  core_.ledger.confirm(id);
   core_.figures.accepted.add();
   if (!way.has_value()) {
     scheduler_.hint();
