@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "rt_real/detail/files.h"
-#include "rt_real/detail/test_world.h"
+#include "rt_real/detail/real_test_world.h"
 
 namespace ph::rt_real::detail {
 namespace {

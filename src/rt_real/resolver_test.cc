@@ -13,8 +13,8 @@
 
 #include "base/text.h"
 #include "rt_real/detail/address.h"
+#include "rt_real/detail/real_test_world.h"
 #include "rt_real/detail/system.h"
-#include "rt_real/detail/test_world.h"
 
 namespace ph::rt_real::detail {
 namespace {

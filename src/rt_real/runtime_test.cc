@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "rt_real/detail/test_world.h"
+#include "rt_real/detail/real_test_world.h"
 
 namespace ph::rt_real::detail {
 namespace {

@@ -6,8 +6,8 @@
 #include "base/digest.h"
 #include "base/random.h"
 #include "rt_real/detail/address.h"
+#include "rt_real/detail/real_test_world.h"
 #include "rt_real/detail/system.h"
-#include "rt_real/detail/test_world.h"
 
 namespace ph::rt_real::detail {
 namespace {
