@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/digest.h"
 #include "rt/errors.h"
 
 namespace ph::wire {
@@ -92,23 +93,35 @@ Result<size_t> TlsStream::try_read(std::span<char> into) {
     if (engine_.state() == tls::State::failed) return tls_error(engine_);
     const Result<size_t> got = pump();
     const Status flushed = flush();  // alerts and key updates; a full socket delays them, no more
-    if (!flushed.has_value() && !flushed.error().is(rt::kWouldBlock)) return flushed.error();
-    if (!got.has_value()) return got.error();
+    if (!got.has_value()) {
+      const bool broken = !flushed.has_value() && !flushed.error().is(rt::kWouldBlock);
+      return broken ? flushed.error() : got.error();
+    }
     if (*got == 0) engine_.end_of_stream();
   }
 }
 
 Result<size_t> TlsStream::try_write(std::string_view bytes) {
-  if (encrypted_ahead_ == 0) {
+  if (bytes.empty()) return size_t{0};
+  if (!is_ahead_with(bytes)) {
+    ahead_ = {};
     PH_TRY_STATUS(flush());
     const std::string_view record = bytes.substr(0, kRecordBytes);
     if (const Status written = engine_.write(record); !written.has_value())
       return tls_error(engine_);
-    encrypted_ahead_ = record.size();
+    ahead_ = {record.size(), 0};
   }
-  PH_CHECK(encrypted_ahead_ <= bytes.size());
-  PH_TRY_STATUS(flush());
-  return std::exchange(encrypted_ahead_, 0);
+  const Status flushed = flush();
+  if (flushed.has_value()) return std::exchange(ahead_, {}).octets;
+  ahead_.checksum = crc32c(bytes.substr(0, ahead_.octets));
+  return flushed.error();
+}
+
+// A writer that gave up at its deadline may come back with other octets: those it left behind are
+// then on their way, as the part of a write that a socket took would be.
+bool TlsStream::is_ahead_with(std::string_view bytes) const {
+  return ahead_.octets > 0 && ahead_.octets <= bytes.size() &&
+         crc32c(bytes.substr(0, ahead_.octets)) == ahead_.checksum;
 }
 
 void TlsStream::shutdown_write() {
@@ -130,7 +143,7 @@ Result<std::unique_ptr<rt::Stream>> TlsStream::rehome(rt::Loop& target) {
   std::unique_ptr<TlsStream> moved(new TlsStream(std::move(below), std::move(engine_)));
   moved->outgoing_ = std::move(outgoing_);
   moved->outgoing_done_ = outgoing_done_;
-  moved->encrypted_ahead_ = encrypted_ahead_;
+  moved->ahead_ = ahead_;
   return std::unique_ptr<rt::Stream>(std::move(moved));
 }
 

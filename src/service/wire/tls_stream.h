@@ -1,8 +1,9 @@
 // A Stream inside TLS: the codec's engine between a session and the stream below.
 //
 // Made by a finished handshake; from then on it is a Stream like any other. A try_write that
-// answered kWouldBlock must be repeated with the same octets (Stream::write does), because they may
-// already be encrypted and on their way.
+// answered kWouldBlock may have encrypted some octets already: it is repeated with the same ones
+// (Stream::write does), or they count as written. Dropping it without close() sends no
+// close_notify, which the peer takes for a cut.
 #pragma once
 
 #include <memory>
@@ -49,12 +50,17 @@ class TlsStream final : public rt::Stream {
   Result<size_t> pump();
   // Writes what the engine has for the peer; kWouldBlock while some of it is left.
   Status flush();
+  bool is_ahead_with(std::string_view bytes) const;
 
   std::unique_ptr<rt::Stream> below_;
   tls::Engine engine_;
-  std::string outgoing_;        // ciphertext not yet taken by the stream below
-  size_t outgoing_done_ = 0;    // octets of it that are
-  size_t encrypted_ahead_ = 0;  // plaintext octets of the caller that are in outgoing_ already
+  std::string outgoing_;      // ciphertext not yet taken by the stream below
+  size_t outgoing_done_ = 0;  // octets of it that are
+  // The caller's octets that are in outgoing_ though he was told kWouldBlock.
+  struct Ahead {
+    size_t octets = 0;
+    uint32_t checksum = 0;
+  } ahead_;
 };
 
 }  // namespace ph::wire

@@ -75,6 +75,20 @@ rt::Task<Status> Wire::start_tls(tls::Engine engine, rt::Deadline deadline) {
   co_return Status();
 }
 
+rt::Task<void> Wire::finish(rt::Deadline deadline) {
+  if (stream_ == nullptr) co_return;
+  stream_->shutdown_write();
+  size_t dropped = 0;
+  for (;;) {
+    dropped += size_;
+    consume(size_);
+    if (dropped > kFarewellBytes) break;
+    const Result<Filled> filled = co_await fill(deadline);
+    if (!filled.has_value() || *filled == Filled::end_of_stream) break;
+  }
+  stream_->close();
+}
+
 Result<Wire> Wire::rehome(rt::Loop& target) {
   PH_TRY(std::unique_ptr<rt::Stream> stream, stream_->rehome(target));
   Wire moved(std::move(stream));

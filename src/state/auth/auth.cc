@@ -160,17 +160,20 @@ rt::Task<Status> Auth::forget(std::string login, rt::Deadline deadline) {
   co_return co_await change(std::move(login), std::nullopt, deadline);
 }
 
-rt::Task<Status> Auth::change(std::string login, std::optional<sasl::Verifier> verifier,
-                              rt::Deadline deadline) {
-  auto taken = turns_.take();
-  while (!taken.has_value()) {  // two accounts have nothing to do with each other: wait
-    if (deadline.passed(home_.now())) co_return taken.error();
+// Two accounts have nothing to do with each other, so their changes wait for one another.
+rt::Task<Result<kv::Turns::Turn>> Auth::take_turn(rt::Deadline deadline) {
+  for (;;) {
+    auto taken = turns_.take();
+    if (taken.has_value() || deadline.passed(home_.now())) co_return taken;
     const rt::Woken woken =
         co_await rt::sleep(home_, home_.in(Duration::milliseconds(5)), "another login's change");
     if (woken == rt::Woken::cancelled) co_return fail(rt::kCancelled, "a login's change");
-    taken = turns_.take();
   }
-  kv::Turns::Turn turn = std::move(*taken);
+}
+
+rt::Task<Status> Auth::change(std::string login, std::optional<sasl::Verifier> verifier,
+                              rt::Deadline deadline) {
+  PH_CO_TRY(kv::Turns::Turn turn, co_await take_turn(deadline));
   if (turns_.unsure()) PH_CO_TRY_STATUS(co_await catch_up(turn, deadline));
   kv::Batch batch;
   if (verifier.has_value()) {

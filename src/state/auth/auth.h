@@ -64,6 +64,7 @@ class Auth {
   struct Book;
   Auth(AuthPorts ports, rt::Loop& home, std::unique_ptr<kv::Partition> partition);
   rt::Task<Status> load();
+  rt::Task<Result<kv::Turns::Turn>> take_turn(rt::Deadline deadline);
   rt::Task<Status> change(std::string login, std::optional<sasl::Verifier> verifier,
                           rt::Deadline deadline);
   rt::Task<Status> catch_up(kv::Turns::Turn& turn, rt::Deadline deadline);

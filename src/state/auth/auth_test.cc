@@ -43,9 +43,10 @@ class AuthTest : public ::testing::Test {
     return run(auth->set_password(login, password, soon()));
   }
   PasswordVerdict check(const std::string& login, const std::string& password) {
-    const auto verdict = run(auth->check(host.loop(1), login, password, soon()));
-    PH_CHECK(verdict.has_value());
-    return *verdict;
+    const auto verdict =
+        sim.await(host.loop(1), auth->check(host.loop(1), login, password, soon()));
+    PH_CHECK(verdict.has_value() && verdict->has_value());
+    return **verdict;
   }
 
   kv_mem::MemDisk disk;
