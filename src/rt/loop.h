@@ -52,7 +52,8 @@ class Loop {
   size_t activity_count() const { return activity_count_; }
   // Activities whose wait is past its deadline by more than `grace`: always empty, unless a bug.
   std::vector<const Activity*> overdue(Duration grace) const;
-  // Exceptions that reached the root of an activity (each is a bug; tests require 0).
+  // Exceptions that reached the root of an activity or left a posted callback (each is a bug; tests
+  // require 0).
   size_t stray_exceptions() const { return stray_exceptions_; }
 
  protected:
@@ -61,6 +62,8 @@ class Loop {
   bool has_ready() const { return !ready_.empty(); }
   // For drivers' destructors: kills guests while the derived loop still works.
   void kill_guests();
+  // For drivers: a posted callback threw.
+  void note_stray_exception() { ++stray_exceptions_; }
   // For drivers: called when something became ready outside run_ready (default: nothing).
   virtual void wake_driver() {}
 

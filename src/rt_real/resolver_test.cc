@@ -168,6 +168,18 @@ TEST(Resolver, Records) {
   world.run(look_up_records(world));
 }
 
+TEST(Resolver, WorksBeyondAThousandDescriptors) {
+  World world(1, {});  // raises the limit
+  std::vector<Fd> many;
+  for (int i = 0; i < 1100; ++i) many.emplace_back(::dup(0));
+  if (!many.back()) GTEST_SKIP() << "too few descriptors allowed here";
+  NameServer server({{"two.example", {0, {"\x7f\0\0\1"s, "\x7f\0\0\2"s}}},
+                     {"mail.example", {0, {"\0\x0a\2mx\7example\0"s}}},
+                     {"text.test", {0, {"\6hello \5world"s}}}});
+  World crowded(1, asking(server));
+  crowded.run(look_up_records(crowded));
+}
+
 Task<void> tell_facts_from_failures(World& world) {
   PH_MUST(const DnsAnswer none, co_await look(world, "no-data.example", DnsType::mx));
   EXPECT_EQ(none.kind, DnsAnswer::Kind::no_data);

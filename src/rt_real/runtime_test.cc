@@ -64,6 +64,14 @@ TEST(RealRuntime, CarriesSignalsToTheFirstLoop) {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+TEST(RealLoop, SurvivesAndCountsACallbackThatThrows) {
+  auto runtime = RealRuntime::create({}).value();
+  runtime->start([] { throw std::runtime_error("stray"); });
+  runtime->start([&] { runtime->stop(); });
+  EXPECT_TRUE(runtime->run().has_value());
+  EXPECT_EQ(runtime->loops()[0]->stray_exceptions(), 1U);
+}
+
 TEST(RealLoop, TakesAStormOfPostsFromManyThreads) {
   constexpr size_t kThreads = 4;
   constexpr size_t kEach = 20'000;

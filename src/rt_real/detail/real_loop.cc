@@ -108,7 +108,11 @@ void RealLoop::run_posted() {
     batch_.swap(posted_);
   }
   for (rt::Callback& callback : batch_) {
-    callback();
+    try {
+      callback();
+    } catch (...) {
+      note_stray_exception();
+    }
     callback = nullptr;  // what it owned goes now, not after the last of the batch
   }
   batch_.clear();
