@@ -11,7 +11,7 @@ namespace {
 using model::QueueRow;
 using model::QueueState;
 
-constexpr uint64_t kSeeds = 150;
+constexpr uint64_t kSeeds = 100;
 const std::vector<std::string> kDomains{"local.example", "a.example", "b.example", "c.example"};
 
 struct Sent {

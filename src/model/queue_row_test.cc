@@ -1,0 +1,185 @@
+#include "model/queue_row.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/random.h"
+
+namespace ph::model {
+namespace {
+
+const Time kNow = Time::from_unix_s(1'795'219'200);
+const QueuePolicy kPolicy;
+
+QueueRow fresh() {
+  return new_row(make_queue_id(3, 77), 0, {.address = "bob@far.example"}, kNow, kPolicy);
+}
+
+QueueHappening begin(Time now) {
+  QueueHappening h{.event = QueueEvent::begin, .lane = "smtp:far.example"};
+  h.lease = {.owner = 9, .attempt = 1, .until = now + kPolicy.lease};
+  return h;
+}
+
+QueueRow after(const QueueRow& row, const QueueHappening& h, Time now = kNow) {
+  const auto next = step(row, h, now, kPolicy);
+  EXPECT_TRUE(next.has_value());
+  return next.has_value() ? *next : row;
+}
+
+TEST(QueueRow, FollowsTheRetrySchedule) {
+  QueueRow row = fresh();
+  Time now = kNow;
+  const int64_t minutes[] = {1, 1, 1, 5, 15, 30, 60, 60, 60};
+  for (const int64_t expected : minutes) {
+    row = after(row, begin(now), now);
+    row = after(row, {.event = QueueEvent::fail_for_now, .reason = QueueReason::connection_refused},
+                now);
+    const Duration wait = row.next_action_at - now;
+    EXPECT_GE(wait, Duration::seconds(expected * 54));
+    EXPECT_LE(wait, Duration::seconds(expected * 66));
+    now = row.next_action_at;
+  }
+  EXPECT_EQ(row.attempts, 9U);
+}
+
+TEST(QueueRow, TheSpreadDiffersBetweenRowsAndIsDerivable) {
+  QueueRow row = fresh();
+  row.step = 7;
+  std::vector<int64_t> seen;
+  for (uint32_t i = 0; i < 100; ++i) {
+    row.index = i;
+    EXPECT_EQ(retry_delay(row, kPolicy), retry_delay(row, kPolicy));
+    seen.push_back(retry_delay(row, kPolicy).us());
+  }
+  std::ranges::sort(seen);
+  EXPECT_GT(seen[90] - seen[10], Duration::minutes(5).us());
+}
+
+TEST(QueueRow, NoClockPassesExpiry) {
+  QueueRow row = fresh();
+  const Time late = row.expires_at - Duration::seconds(10);
+  row = after(row, begin(late), late);
+  row = after(row, {.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx}, late);
+  EXPECT_EQ(row.next_action_at, row.expires_at);
+  QueueHappening hold{.event = QueueEvent::hold, .reason = QueueReason::held_by_administrator};
+  hold.until = late + Duration::days(30);
+  row = after(row, hold, late);
+  EXPECT_EQ(row.next_action_at, row.expires_at);
+  EXPECT_EQ(next_action_of(row), "it expires and goes back to its sender");
+}
+
+TEST(QueueRow, TwoLostAttemptsIsolateTheRowAndAnEndedOneForgives) {
+  QueueRow row = fresh();
+  row = after(row, begin(kNow));
+  row = after(row, {.event = QueueEvent::lease_ended});
+  EXPECT_EQ(row.reason, QueueReason::worker_lost);
+  EXPECT_TRUE(row.maybe_delivered);
+  QueueRow forgiven = after(after(row, begin(kNow)),
+                            {.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx});
+  EXPECT_EQ(forgiven.lost, 0U);
+  row = after(after(row, begin(kNow)), {.event = QueueEvent::lease_ended});
+  EXPECT_EQ(row.state, QueueState::held);
+  EXPECT_EQ(row.reason, QueueReason::poison);
+  EXPECT_EQ(row.next_action_at, kNow + kPolicy.poison_review);
+}
+
+TEST(QueueRow, ALostAttemptAtAMailboxDuplicatesNothing) {
+  QueueHappening h = begin(kNow);
+  h.lease.repeat = Lease::Repeat::harmless;
+  EXPECT_FALSE(after(after(fresh(), h), {.event = QueueEvent::lease_ended}).maybe_delivered);
+}
+
+TEST(QueueRow, HistoryIsBoundedAndKeepsTheNewest) {
+  QueueRow row = fresh();
+  for (int i = 0; i < 40; ++i) {
+    row = after(row, begin(kNow));
+    QueueHappening h{.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx};
+    h.replies.push_back({.code = 451, .text = std::string(2000, 'x') + std::to_string(i)});
+    h.replies.back().text.insert(0, std::to_string(i) + " ");
+    row = after(row, h);
+  }
+  ASSERT_EQ(row.history.size(), kRepliesKept);
+  EXPECT_TRUE(row.history.back().text.starts_with("39 "));
+  EXPECT_EQ(row.history.back().text.size(), kReplyTextMax);
+}
+
+TEST(QueueRow, CommandsThatMeanNothingAreRefused) {
+  QueueRow row = fresh();
+  EXPECT_FALSE(step(row, {.event = QueueEvent::release}, kNow, kPolicy).has_value());
+  row = after(row, {.event = QueueEvent::remove});
+  for (int e = 0; e <= static_cast<int>(QueueEvent::expire); ++e) {
+    EXPECT_FALSE(step(row, {.event = static_cast<QueueEvent>(e)}, kNow, kPolicy).has_value());
+  }
+}
+
+TEST(QueueRow, AnyWayThroughTheTableKeepsARowSound) {
+  Random random(11);
+  for (int walk = 0; walk < 2000; ++walk) {
+    QueueRow row = fresh();
+    Time now = kNow;
+    for (int i = 0; i < 30 && !is_end(row.state); ++i) {
+      const auto& edge = kQueueTable.edges[random.below(kQueueTable.edges.size())];
+      now = now + random.between(Duration{}, Duration::hours(3));
+      QueueHappening h{.event = edge.on};
+      for (uint64_t r = 0; r < kQueueReasons; ++r) {
+        if (edge.reasons.has(static_cast<QueueReason>(r))) h.reason = static_cast<QueueReason>(r);
+      }
+      h.lease = {.owner = 1, .attempt = random.next(), .until = now + kPolicy.lease};
+      h.until = now + random.between(Duration{}, Duration::days(4));
+      const auto next = step(row, h, now, kPolicy);
+      if (!next.has_value()) continue;
+      EXPECT_TRUE(kQueueTable.allows(row.state, h.event, next->state, next->reason));
+      row = *next;
+      EXPECT_EQ(fault_of(row), "");
+      EXPECT_EQ(fault_of(follow_policy(row, kPolicy)), "");
+      EXPECT_EQ(fault_of(follow_clock(row, now, now - Duration::hours(2), kPolicy)), "");
+      EXPECT_EQ(fault_of(follow_clock(row, now, now + Duration::hours(2), kPolicy)), "");
+    }
+  }
+}
+
+TEST(QueueRow, ANewPolicyMovesTheClockOfAWaitingRow) {
+  QueueRow row = after(fresh(), begin(kNow));
+  row = after(row, {.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx});
+  QueuePolicy quick = kPolicy;
+  quick.schedule = {Duration::seconds(5)};
+  quick.jitter_percent = 0;
+  EXPECT_EQ(follow_policy(row, quick).next_action_at, kNow + Duration::seconds(5));
+  quick.expiry = Duration::seconds(2);
+  EXPECT_EQ(follow_policy(row, quick).next_action_at, kNow + Duration::seconds(2));
+}
+
+TEST(QueueRow, AStepOfTheClockAgesNothing) {
+  QueueRow row = after(fresh(), begin(kNow));
+  row = after(row, {.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx});
+  const Time later = kNow + Duration::days(3650);
+  EXPECT_EQ(follow_clock(row, kNow, later, kPolicy).expires_at, later + kPolicy.expiry);
+  const Time earlier = kNow - Duration::days(3650);
+  const QueueRow back = follow_clock(row, kNow, earlier, kPolicy);
+  EXPECT_LE(back.next_action_at, earlier + Duration::seconds(66));
+  EXPECT_LE(back.expires_at, earlier + kPolicy.expiry);
+}
+
+TEST(QueueId, TextGoesBothWays) {
+  Random random(5);
+  for (int i = 0; i < 1000; ++i) {
+    const QueueId id = make_queue_id(static_cast<uint32_t>(random.below(kShardsMax)),
+                                     1 + random.below(kQueueNumberMax));
+    EXPECT_EQ(to_text(id).size(), 13U);
+    EXPECT_EQ(parse_queue_id(to_text(id)), id);
+  }
+  const QueueId id = make_queue_id(1, 1);
+  EXPECT_EQ(shard_of(id), 1U);
+  EXPECT_EQ(number_of(id), 1U);
+  EXPECT_EQ(to_text(id), "00G0000000001");
+  EXPECT_EQ(parse_queue_id("oog000000000i"), id);
+  for (const char* wrong : {"", "00G000000000", "00G00000000011", "U0G0000000001", "0000000000000",
+                            "ZZZZZZZZZZZZZ", "00G000000-001"}) {
+    EXPECT_FALSE(parse_queue_id(wrong).has_value()) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace ph::model
