@@ -244,7 +244,7 @@ std::optional<HopRule> NextHop::rule_for(HopStep step, std::string_view recipien
 
 void NextHop::take(const std::string& marker, const std::vector<std::string>& recipients) {
   say_("takes " + (marker.empty() ? std::string("a message without a marker") : marker));
-  if (conduct_.loses_messages) return;
+  if (loses_messages_) return;
   ++taken_total_;
   for (const std::string& recipient : recipients) ++taken_[{marker, to_lower(recipient)}];
 }

@@ -65,6 +65,8 @@ class NextHop {
   HopConduct& conduct() { return conduct_; }
   void set_door(Door door);
   void heal();  // the door open, no rules
+  // Says 250 and forgets from now on: what tests of the tests need.
+  void lose_messages() { loses_messages_ = true; }
 
   // How often it took this letter for this recipient; for "" over all recipients.
   size_t taken(std::string_view marker, std::string_view recipient) const;
@@ -85,6 +87,7 @@ class NextHop {
   Say say_;
   HopConduct conduct_;
   Door door_ = Door::open;
+  bool loses_messages_ = false;
   std::map<std::pair<std::string, std::string>, size_t> taken_;  // marker, recipient
   uint64_t taken_total_ = 0;
   uint64_t connections_ = 0;
