@@ -370,6 +370,55 @@ TEST(Mailbox, SummariesAndSearchReadTheMessage) {
   EXPECT_TRUE(search(deep).error().is(kBadRequest));
 }
 
+rt::Task<void> change_while_loading(StoreWorld& world, Mailbox& box, FolderId to, kv::BlobId blob) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string handover = "meanwhile " + std::to_string(i);
+    const auto done = co_await box.deliver(delivery_of(handover, blob, 9), world.soon());
+    EXPECT_TRUE(done.has_value());
+    EXPECT_EQ(done->folder, to);
+  }
+}
+
+rt::Task<void> view_when_loaded(StoreWorld& world, Mailbox& box, FolderId folder, size_t& size) {
+  const auto view = co_await box.open_view(folder, Access::read_only, world.soon());
+  EXPECT_TRUE(view.has_value());
+  while ((*view)->uids().size() < 5'020) {
+    EXPECT_TRUE((co_await (*view)->wait_change(world.soon())).has_value());
+    (void)(*view)->poll(Vanished::report);
+  }
+  size = (*view)->uids().size();
+}
+
+TEST(Mailbox, WhatComesWhileAFolderLoadsIsInIt) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    StoreWorld world(seed, {}, Duration::milliseconds(4));
+    const FolderId inbox = world.inbox();
+    const auto body = std::make_shared<const std::string>("Subject: x\r\n\r\nx");
+    for (int batch = 0; batch < 5; ++batch) {
+      std::vector<NewMessage> messages(1000);
+      for (NewMessage& m : messages) {
+        m.bytes = body;
+        m.thread.value = 1;
+      }
+      ASSERT_TRUE(
+          world.ask([&] { return world.box().append(inbox, std::move(messages), world.soon()); })
+              .has_value());
+    }
+    world.restart();
+    const kv::BlobId blob = world.blob(kPlainMessage);
+    Mailbox& box = world.box();
+    size_t size = 0;
+    {
+      rt::Scope scope(box.home(), "test");
+      scope.spawn("view", view_when_loaded(world, box, inbox, size));
+      scope.spawn("deliver", change_while_loading(world, box, inbox, blob));
+      world.runtime.run_until([&] { return scope.active() == 0; });
+    }
+    EXPECT_EQ(size, 5'020U);
+    EXPECT_EQ(box.status(inbox)->messages, 5'020U);
+  }
+}
+
 TEST(Mailbox, IsReachedFromAnotherLoop) {
   StoreWorld world;
   rt::Loop& other = world.runtime.loop(1 - world.loop_index(world.id));

@@ -73,9 +73,9 @@ class ScriptedTransport final : public Transport {
 
 class StoreWorld {
  public:
-  explicit StoreWorld(uint64_t seed = 1, Options given = {})
+  explicit StoreWorld(uint64_t seed = 1, Options given = {}, Duration read_max = {})
       : random(seed),
-        disk(disk_options(seed)),
+        disk(disk_options(seed, read_max)),
         runtime(2, kv_conformance::Idle::advance_clock),
         options(given),
         entropy_(seed) {
@@ -160,9 +160,10 @@ class StoreWorld {
   MailboxId id{3};
 
  private:
-  static kv_mem::MemDiskOptions disk_options(uint64_t seed) {
+  static kv_mem::MemDiskOptions disk_options(uint64_t seed, Duration read_max) {
     kv_mem::MemDiskOptions out;
     out.seed = seed;
+    out.read_max = read_max;
     return out;
   }
   void stop_objects() {
