@@ -68,6 +68,7 @@ rt::Task<Status> Server::drain(rt::Deadline deadline) {
   draining_ = true;
   listening_.cancel();
   for (const auto& listener : listeners_) listener->close();
+  for (wire::Wire* wire : talking_) wire->nudge();
   co_return co_await sessions_.join(deadline);
 }
 
@@ -80,6 +81,8 @@ rt::Task<void> Server::accept_all(rt::Listener& listener, Service service) {
       std::optional<Gate::Place> place = parts_.gate.enter((*stream)->peer().host, limits);
       if (!place.has_value()) {
         turned_away_.add();
+        // In implicit TLS nothing can be said before a handshake: the connection just ends.
+        if (service == Service::submission_tls) continue;
         sessions_.spawn("smtp turn away", turn_away(std::move(*stream)));
         continue;
       }
@@ -101,20 +104,30 @@ rt::Task<void> Server::turn_away(std::unique_ptr<rt::Stream> stream) {
   static_cast<void>(sent);  // told or not, the connection ends
 }
 
+rt::Task<Status> Server::shake_hands(wire::Wire& wire) {
+  const std::shared_ptr<const tls::Context> context = parts_.tls();
+  if (context == nullptr) co_return fail(rt::kTls, "no certificate");
+  co_return co_await wire.start_tls(tls::Engine::server(*context), loop_.in(kHandshakeMax));
+}
+
 rt::Task<void> Server::serve(std::unique_ptr<rt::Stream> stream, Service service,
                              Gate::Place place) {
   const Gate::Place held = std::move(place);
   wire::Wire wire(std::move(stream));
   if (service == Service::submission_tls) {
-    const std::shared_ptr<const tls::Context> context = parts_.tls();
-    if (context == nullptr) co_return;
-    const Status shaken =
-        co_await wire.start_tls(tls::Engine::server(*context), loop_.in(kHandshakeMax));
+    const Status shaken = co_await shake_hands(wire);
     if (!shaken.has_value()) {
       parts_.log.debug("smtp.handshake_failed", {{"why", shaken.error().to_text()}});
       co_return;
     }
   }
+  struct Talking {
+    std::set<wire::Wire*>& all;
+    wire::Wire* one;
+    ~Talking() { all.erase(one); }
+  };
+  talking_.insert(&wire);
+  const Talking talking{talking_, &wire};
   Session session(parts_, settings_, wire, service, draining_);
   co_await session.run();
 }

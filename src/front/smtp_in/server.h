@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "rt/runtime.h"
+#include "service/wire/wire.h"
 #include "state/auth/auth.h"
 
 namespace ph::smtp_in {
@@ -45,18 +47,21 @@ class Server {
   Status listen(const rt::Endpoint& at, Service service);
   // The endpoints that are really listened at, in the order of listen().
   std::vector<rt::Endpoint> endpoints() const;
-  // No new connections; sessions get 421 at their next command. Then until all have ended.
+  // No new connections; sessions get 421 once they wait for a command (content that is on its way
+  // is still taken). Then until all have ended.
   rt::Task<Status> drain(rt::Deadline deadline);
 
  private:
   rt::Task<void> accept_all(rt::Listener& listener, Service service);
   rt::Task<void> serve(std::unique_ptr<rt::Stream> stream, Service service, Gate::Place place);
   rt::Task<void> turn_away(std::unique_ptr<rt::Stream> stream);
+  rt::Task<Status> shake_hands(wire::Wire& wire);
 
   Parts parts_;
   rt::Loop& loop_;
   config::Source& settings_;
   std::vector<std::unique_ptr<rt::Listener>> listeners_;
+  std::set<wire::Wire*> talking_;  // nudged when the server drains
   bool draining_ = false;
   obs::Counter& accepted_;
   obs::Counter& turned_away_;

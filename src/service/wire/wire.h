@@ -42,7 +42,9 @@ class Wire {
   // for nothing (half a TLS record, say); the caller looks around and fills again.
   rt::Task<Result<Filled>> fill(rt::Deadline deadline,
                                 std::source_location where = std::source_location::current());
-  void nudge() { stream_->nudge_reader(); }
+  void nudge() {
+    if (stream_ != nullptr) stream_->nudge_reader();
+  }
 
   rt::Task<Status> send(std::string bytes, rt::Deadline deadline,
                         std::source_location where = std::source_location::current());

@@ -16,7 +16,8 @@ namespace ph::smtp_in {
 namespace {
 
 constexpr uint64_t kReserveMax = 1024 * 1024;
-constexpr uint64_t kMemoryStep = 64 * 1024;
+constexpr uint64_t kContentFirst = 16 * 1024;
+constexpr Duration kFarewellMax = Duration::seconds(5);
 constexpr Duration kStoreMax = Duration::minutes(2);
 constexpr Duration kCheckMax = Duration::seconds(30);
 constexpr Duration kHandshakeMax = Duration::seconds(60);
@@ -70,9 +71,10 @@ Session::Session(const Parts& parts, const config::Source& settings, wire::Wire&
       engine_(engine_options()),
       session_end_(loop_.in(settings.current().get(kSessionMax))),
       peer_ip_(wire.peer().host),
-      memory_(parts.gate) {
-  const NetworkList relay(settings_.current().get(kRelayNetworks));
-  may_relay_ = relay.contains(peer_ip_);
+      memory_(parts.gate) {}
+
+bool Session::may_relay() const {
+  return !login_.empty() || NetworkList(settings_.current().get(kRelayNetworks)).contains(peer_ip_);
 }
 
 smtp::ServerOptions Session::engine_options() const {
@@ -93,19 +95,22 @@ smtp::ServerOptions Session::engine_options() const {
 
 rt::Task<void> Session::run() {
   const Status ended = co_await talk();
-  if (ended.has_value() || ended.error().is(rt::kClosed)) co_return;
-  if (ended.error().is(rt::kTimedOut)) {
+  if (!ended.has_value()) {
+    parts_.log.debug("smtp.session_ended", {{"peer", peer_ip_}, {"why", ended.error().to_text()}});
+    if (deaf_peer_ || !ended.error().is(rt::kTimedOut)) co_return;
     engine_.close(smtp::replies::kIdleTooLong);
-    const Status last = co_await flush();
-    static_cast<void>(last);  // the peer may be gone: either way this is the end
+    const Status told = co_await flush();
+    if (!told.has_value()) co_return;
   }
-  parts_.log.debug("smtp.session_ended", {{"peer", peer_ip_}, {"why", ended.error().to_text()}});
+  co_await wire_.finish(loop_.in(kFarewellMax));
 }
 
 rt::Task<Status> Session::flush() {
   while (engine_.has_output()) {
     std::string out = engine_.take_output();
-    PH_CO_TRY_STATUS(co_await wire_.send(std::move(out), phase_deadline()));
+    Status sent = co_await wire_.send(std::move(out), phase_deadline());
+    deaf_peer_ = !sent.has_value();
+    if (deaf_peer_) co_return sent;
   }
   co_return Status();
 }
@@ -148,7 +153,7 @@ rt::Task<Status> Session::talk() {
       end_transaction();
       continue;
     }
-    if (draining_) {
+    if (draining_ && engine_.phase() != smtp::ServerPhase::data) {
       engine_.close(smtp::replies::kShuttingDown);
       continue;
     }
@@ -236,7 +241,7 @@ void Session::on_rcpt(const smtp::RcptTo& rcpt) {
     case Standing::local: break;
     case Standing::no_such_address: engine_.answer(replies::kNoSuchUser); return;
     case Standing::foreign:
-      if (login_.empty() && !may_relay_) {
+      if (!may_relay()) {
         engine_.answer(replies::kRelayDenied);
         return;
       }
@@ -250,16 +255,20 @@ void Session::on_rcpt(const smtp::RcptTo& rcpt) {
   engine_.accept();
 }
 
+// The names that IANA keeps for "with" (RFC 3848, RFC 6531 section 4.3).
+std::string Session::protocol() const {
+  if (!extended_ && !wire_.is_secure()) return "SMTP";
+  std::string out = envelope_.smtp_utf8 ? "UTF8SMTP" : "ESMTP";
+  if (wire_.is_secure()) out += "S";
+  if (!login_.empty()) out += "A";
+  return out;
+}
+
 // RFC 5321 section 4.4. The queue's id is not known yet; the answer to the content names it.
 std::string Session::received_field() const {
-  const char* const protocol = wire_.is_secure() ? (login_.empty() ? "ESMTPS" : "ESMTPSA")
-                               : extended_       ? "ESMTP"
-                                                 : "SMTP";
   std::string out = "Received: from " + printable(helo_, 255) + " ([" +
                     (peer_ip_.find(':') == std::string::npos ? "" : "IPv6:") + peer_ip_ + "])\r\n";
-  out += "\tby " + parts_.host + " with ";
-  if (envelope_.smtp_utf8) out += "UTF8";
-  out += protocol;
+  out += "\tby " + parts_.host + " with " + protocol();
   if (wire_.tls().has_value()) {
     out += "\r\n\t(" + wire_.tls()->version + " " + wire_.tls()->cipher + ")";
   }
@@ -273,24 +282,42 @@ std::string Session::received_field() const {
 
 void Session::on_data_start() {
   envelope_.received_at = loop_.wall();
-  content_ = received_field();
-  own_size_ = content_.size();
-  content_.reserve(own_size_ + std::min(expected_size_ + 1, kReserveMax));
-  no_memory_ = false;
+  std::string field = received_field();
+  own_size_ = field.size();
+  no_memory_ = !make_room(own_size_ + std::min(expected_size_ + 1, kReserveMax));
+  if (no_memory_) {
+    engine_.answer(replies::kNoMemory);
+    end_transaction();
+    return;
+  }
+  content_ += field;
   engine_.accept();
+}
+
+// Room for so many octets of content, accounted for before it is taken.
+bool Session::make_room(uint64_t octets) {
+  if (octets <= content_room_) return true;
+  const uint64_t wanted = std::max({octets, content_room_ * 2, kContentFirst});
+  if (!memory_.resize(wanted, settings_.current().get(kMemoryMax).value)) return false;
+  content_.reserve(wanted);
+  content_room_ = wanted;
+  return true;
 }
 
 void Session::on_chunk(std::string_view content) {
   if (no_memory_) return;
-  const uint64_t wanted = (content_.size() + content.size()) / kMemoryStep * kMemoryStep;
-  const uint64_t limit = settings_.current().get(kMemoryMax).value;
-  if (wanted > 0 && !memory_.resize(wanted, limit)) {
+  if (!make_room(content_.size() + content.size())) {
     no_memory_ = true;  // the rest is swallowed; its end is answered 452
-    content_ = {};
-    memory_.release();
+    drop_content();
     return;
   }
   content_ += content;
+}
+
+void Session::drop_content() {
+  content_ = {};
+  content_room_ = 0;
+  memory_.release();
 }
 
 rt::Task<void> Session::on_data_end(smtp::DataEnd end) {
@@ -360,8 +387,7 @@ void Session::answer_stored(const Result<std::string>& stored) {
 void Session::end_transaction() {
   envelope_ = {};
   recipients_ = {};
-  content_ = {};
-  memory_.release();
+  drop_content();
   expected_size_ = 0;
   no_memory_ = false;
 }

@@ -17,7 +17,7 @@ class Session {
  public:
   Session(const Parts& parts, const config::Source& settings, wire::Wire& wire, Service service,
           const bool& draining);
-  // Until the connection has ended.
+  // Until the connection has ended. Killing it loses nothing that was acknowledged.
   rt::Task<void> run();
 
  private:
@@ -25,6 +25,7 @@ class Session {
   rt::Task<Status> talk();
   rt::Task<Status> flush();
   rt::Deadline phase_deadline() const;
+  bool may_relay() const;
 
   rt::Task<void> handle(smtp::ServerEvent event);
   void on_connected();
@@ -38,6 +39,9 @@ class Session {
   void refuse_login(const std::string& why);
   void end_transaction();
 
+  bool make_room(uint64_t octets);
+  void drop_content();
+  std::string protocol() const;
   std::string received_field() const;
   void answer_stored(const Result<std::string>& stored);
   rt::Task<Result<std::string>> store(Incoming message);
@@ -51,7 +55,7 @@ class Session {
   smtp::Server engine_;
   rt::Deadline session_end_;
   std::string peer_ip_;
-  bool may_relay_ = false;
+  bool deaf_peer_ = false;  // it did not take our output in time, or is gone
 
   std::string helo_;
   bool extended_ = false;
@@ -62,6 +66,7 @@ class Session {
   std::vector<model::Recipient> recipients_;
   std::string content_;  // our Received field, then what the client sent
   size_t own_size_ = 0;
+  uint64_t content_room_ = 0;  // what content_ may grow to, accounted in memory_
   Gate::Memory memory_;
   uint64_t expected_size_ = 0;
   bool no_memory_ = false;
