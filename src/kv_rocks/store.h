@@ -33,7 +33,11 @@ struct RocksOptions {
   uint64_t inline_blob_bytes_max = 8 * 1024;
   uint64_t inline_group_bytes_max = 64 * 1024;
   // With less free space than this, commits that add blobs answer kDiskFull and others go on.
-  uint64_t reserve_bytes = uint64_t{256} << 20;
+  uint64_t reserve_bytes = uint64_t{512} << 20;
+  // With less than this every commit answers kDiskFull. It is what RocksDB may need to write down
+  // all that it holds in memory, so that RocksDB itself never meets a full disk, unless somebody
+  // else fills it.
+  uint64_t floor_bytes = uint64_t{160} << 20;
   // A sealed segment is compacted when more than this share of it is dead.
   uint32_t compact_at_dead_percent = 50;
 };

@@ -19,6 +19,7 @@ inline RocksOptions small_options() {
   options.write_buffer_bytes = 4 * 1024 * 1024;
   options.segment_bytes = 1024 * 1024;
   options.reserve_bytes = 0;
+  options.floor_bytes = 0;
   return options;
 }
 

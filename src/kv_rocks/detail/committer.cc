@@ -20,11 +20,12 @@ uint64_t weight(const Request& request) { return request.batch.bytes() + 256; }
 }  // namespace
 
 Committer::Committer(const RocksOptions& options, Database& database, SegmentFolder& folder,
-                     BlobCache& cache)
+                     BlobCache& cache, const Patience& patience)
     : options_(options),
       database_(database),
       folder_(folder),
       cache_(cache),
+      patience_(patience),
       writer_(folder, options.segment_bytes),
       compaction_(options.compact_at_dead_percent) {}
 
@@ -132,6 +133,7 @@ kv::Version Committer::version_of(const OpenTable& table) const {
 }
 
 Status Committer::enqueue(Request request) {
+  if (patience_.waiting()) return fail(kv::kDiskFull, "no room at all");
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -189,15 +191,16 @@ void Committer::run() {
   }
 }
 
-std::optional<Error> Committer::room_for(const std::vector<Request>& group) const {
-  const bool adds =
-      std::ranges::any_of(group, [](const Request& r) { return adds_blobs(r.batch); });
-  if (!adds || folder_.free_bytes() >= options_.reserve_bytes) return std::nullopt;
-  return fail(kv::kDiskFull, "what is left is kept for the queue");
-}
-
 std::unique_ptr<Group> Committer::prepare(std::vector<Request>& group) {
-  std::optional<Error> no_room = room_for(group);
+  free_bytes_ = folder_.free_bytes();
+  if (free_bytes_ < options_.floor_bytes) {
+    for (Request& request : group) request.refused = fail(kv::kDiskFull, "no room at all");
+    return nullptr;
+  }
+  std::optional<Error> no_room;
+  if (free_bytes_ < options_.reserve_bytes) {
+    no_room = fail(kv::kDiskFull, "what is left is kept for the queue");
+  }
   while (true) {
     PartitionId next_id;
     {
@@ -232,7 +235,7 @@ void Committer::accept(Group& group) {
 void Committer::process(std::vector<Request>& group) {
   const std::unique_ptr<Group> plan = prepare(group);
   if (plan != nullptr && !plan->tables().empty()) {
-    const Status written = database_.write(plan->write());
+    const Status written = database_.write(plan->write(), free_bytes_);
     if (written.has_value()) {
       accept(*plan);
       syncs_ += plan->uses_segments() ? 2 : 1;
@@ -315,7 +318,7 @@ Status Committer::move_records(const Slice& slice) {
       database_.put(write, Family::meta, segment_key({number}), encode(at));
     }
   }
-  PH_TRY_STATUS(database_.write(write));
+  PH_TRY_STATUS(database_.write(write, free_bytes_));
   for (const auto& [number, at] : changed) set_account({number}, at);
   writer_.forget_sealed();
   if (!empty) return {};
@@ -326,6 +329,7 @@ Status Committer::move_records(const Slice& slice) {
 
 void Committer::move(Slice slice) {
   compaction_.set_reading(false);
+  free_bytes_ = folder_.free_bytes();
   if (slice.damaged) {
     compaction_.give_up();
     return;

@@ -24,6 +24,7 @@
 #include "kv_rocks/detail/compaction.h"
 #include "kv_rocks/detail/database.h"
 #include "kv_rocks/detail/group.h"
+#include "kv_rocks/detail/patience.h"
 #include "kv_rocks/detail/segment.h"
 #include "kv_rocks/store.h"
 
@@ -36,7 +37,7 @@ class Committer {
   using SliceReader = std::function<bool(SegmentNumber segment, uint64_t offset, uint64_t end)>;
 
   Committer(const RocksOptions& options, Database& database, SegmentFolder& folder,
-            BlobCache& cache);
+            BlobCache& cache, const Patience& patience);
   ~Committer();
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
@@ -51,7 +52,7 @@ class Committer {
   Result<std::shared_ptr<OpenTable>> open_table(std::string_view name);
   void close_table(OpenTable& table);
   kv::Version version_of(const OpenTable& table) const;
-  // kBusy, kStopping. On success the request is on its way.
+  // kBusy, kDiskFull, kStopping. On success the request is on its way.
   Status enqueue(Request request);
   void offer(Slice slice);
   void add_figures(kv::StoreFigures& figures) const;
@@ -60,7 +61,6 @@ class Committer {
   void run();
   bool wait_for_work(std::vector<Request>& group, std::optional<Slice>& slice);
   void process(std::vector<Request>& group);
-  std::optional<Error> room_for(const std::vector<Request>& group) const;
   // Plans the group and syncs its segments; absent (with every request refused) when it cannot.
   std::unique_ptr<Group> prepare(std::vector<Request>& group);
   void accept(Group& group);
@@ -75,6 +75,7 @@ class Committer {
   Database& database_;
   SegmentFolder& folder_;
   BlobCache& cache_;
+  const Patience& patience_;
   SliceReader reader_;
 
   // The committer's own.
@@ -82,6 +83,7 @@ class Committer {
   SegmentAccounts accounts_;
   Compaction compaction_;
   uint64_t group_number_ = 0;
+  uint64_t free_bytes_ = 0;  // on the disk, when last looked
 
   mutable std::mutex mutex_;
   std::condition_variable work_;

@@ -28,19 +28,21 @@ Core::Core(rt::Runtime& given, RocksOptions chosen)
     : runtime(given),
       options(std::move(chosen)),
       segments(options.folder + "/segments"),
-      cache(options.blob_cache_bytes) {}
+      cache(options.blob_cache_bytes),
+      patience(options.folder) {}
 
 Status Core::open() {
   std::error_code code;
   std::filesystem::create_directories(options.folder, code);
   if (code) return fail(kv::kIo, options.folder + ": " + code.message());
   PH_TRY_STATUS(segments.make());
-  PH_TRY(database, Database::open(options));
-  committer = std::make_unique<Committer>(options, *database, segments, cache);
+  PH_TRY(database, Database::open(options, patience.env()));
+  committer = std::make_unique<Committer>(options, *database, segments, cache, patience);
   return committer->load();
 }
 
 void Core::close() {
+  patience.stop();
   if (committer != nullptr) committer->stop();
   gate.close();
   database.reset();

@@ -10,6 +10,7 @@
 #include "kv_rocks/detail/blob_cache.h"
 #include "kv_rocks/detail/committer.h"
 #include "kv_rocks/detail/database.h"
+#include "kv_rocks/detail/patience.h"
 #include "kv_rocks/detail/segment.h"
 #include "kv_rocks/store.h"
 #include "rt/runtime.h"
@@ -48,6 +49,7 @@ struct Core {
   const RocksOptions options;
   SegmentFolder segments;
   BlobCache cache;
+  Patience patience;
   std::unique_ptr<Database> database;    // absent before open() and after close()
   std::unique_ptr<Committer> committer;  // as long as the database, and then some (its tables)
   Gate gate;

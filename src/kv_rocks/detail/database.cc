@@ -1,9 +1,9 @@
 #include "kv_rocks/detail/database.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/memtablerep.h>
 #include <rocksdb/options.h>
 #include <rocksdb/slice_transform.h>
@@ -11,6 +11,10 @@
 #include <rocksdb/write_batch.h>
 
 #include <array>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -36,14 +40,39 @@ Error to_error(const rocksdb::Status& status) {
   return fail(kv::kIo, status.ToString());
 }
 
-// RocksDB would look every five seconds whether there is room again, and refuse to be resumed
-// meanwhile. The next commit finds out sooner: see write().
-class NoAutoRecovery final : public rocksdb::EventListener {
+// Runs DB::Resume() aside. It flushes, and when the disk fails again in the middle of that it may
+// wait for ever (RocksDB 7.8); then only commits fail, and the store can still be read and closed.
+class Recovery {
  public:
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
-                            bool* auto_recovery) override {
-    *auto_recovery = false;
+  // Whether the database works again; false also when that is not known in time.
+  bool resume(rocksdb::DB& db) {
+    std::unique_lock lock(mutex_);
+    if (!running_) {
+      if (thread_.joinable()) thread_.join();
+      running_ = true;
+      thread_ = std::thread([this, &db] {
+        const bool resumed = db.Resume().ok();
+        const std::lock_guard inner(mutex_);
+        resumed_ = resumed;
+        running_ = false;
+        ended_.notify_all();
+      });
+    }
+    constexpr std::chrono::seconds kPatience{5};
+    return ended_.wait_for(lock, kPatience, [this] { return !running_; }) && resumed_;
   }
+  void end(rocksdb::DB& db) {
+    if (!thread_.joinable()) return;
+    rocksdb::CancelAllBackgroundWork(&db, false);  // ends a Resume() that waits
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::thread thread_;
+  bool running_ = false;
+  bool resumed_ = false;
 };
 
 rocksdb::DBOptions database_options(const RocksOptions& options) {
@@ -66,8 +95,6 @@ rocksdb::DBOptions database_options(const RocksOptions& options) {
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
   out.avoid_unnecessary_blocking_io = true;
-  out.max_bgerror_resume_count = 0;
-  out.listeners.push_back(std::make_shared<NoAutoRecovery>());
   return out;
 }
 
@@ -119,9 +146,12 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, Family 
 struct Database::Parts {
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
+  uint64_t flush_bytes_max = 0;  // what writing all memtables may take
+  Recovery recovery;
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families[static_cast<size_t>(f)]; }
   ~Parts() {
+    if (db != nullptr) recovery.end(*db);
     for (auto* const handle : families) {
       if (handle != nullptr) db->DestroyColumnFamilyHandle(handle);
     }
@@ -132,7 +162,7 @@ struct Database::Parts {
 Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Database::~Database() = default;
 
-Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options) {
+Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, rocksdb::Env* env) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
@@ -141,11 +171,14 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options) {
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(options), options.folder + "/rocks",
-                                        descriptors, &handles, &db);
+  rocksdb::DBOptions tuned = database_options(options);
+  tuned.env = env;
+  const auto status =
+      rocksdb::DB::Open(tuned, options.folder + "/rocks", descriptors, &handles, &db);
   if (!status.ok()) return to_error(status);
   auto parts = std::make_unique<Parts>();
   parts->db.reset(db);
+  parts->flush_bytes_max = options.write_buffer_bytes;
   PH_CHECK(handles.size() == kFamilies);
   std::copy(handles.begin(), handles.end(), parts->families.begin());
   return std::unique_ptr<Database>(new Database(std::move(parts)));
@@ -226,7 +259,7 @@ void Database::erase(rocksdb::WriteBatch& batch, Family family, std::string_view
   PH_CHECK(status.ok());
 }
 
-Status Database::write(rocksdb::WriteBatch& batch) {
+Status Database::write(rocksdb::WriteBatch& batch, uint64_t free_bytes) {
   rocksdb::WriteOptions options;
   options.sync = true;
   rocksdb::Status status = parts_->db->Write(options, &batch);
@@ -234,10 +267,11 @@ Status Database::write(rocksdb::WriteBatch& batch) {
   // A write that fails is in no memtable, so after Resume(), which flushes those and begins a new
   // log, it is gone for good: it may be tried again. (It may not have been tried at all, when an
   // earlier failure in the background had stopped the database.)
-  if (parts_->db->Resume().ok()) {
+  const bool room = free_bytes >= parts_->flush_bytes_max;
+  if (room && parts_->recovery.resume(*parts_->db)) {
     status = parts_->db->Write(options, &batch);
     if (status.ok()) return {};
-    if (parts_->db->Resume().ok()) return to_error(status);
+    if (parts_->recovery.resume(*parts_->db)) return to_error(status);
   }
   if (status.IsNoSpace()) return fail(kv::kDiskFull, status.ToString());
   return fail(kv::kUncertain, status.ToString());

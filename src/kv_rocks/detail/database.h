@@ -16,6 +16,7 @@
 
 namespace rocksdb {
 class DB;
+class Env;
 class Snapshot;
 class WriteBatch;
 }  // namespace rocksdb
@@ -32,7 +33,7 @@ using Found = Result<std::optional<std::string>>;
 
 class Database {
  public:
-  static Result<std::unique_ptr<Database>> open(const RocksOptions& options);
+  static Result<std::unique_ptr<Database>> open(const RocksOptions& options, rocksdb::Env* env);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -52,8 +53,9 @@ class Database {
            std::string_view value) const;
   void erase(rocksdb::WriteBatch& batch, Family family, std::string_view key) const;
   // One synced write. kDiskFull: not made. kUncertain: the disk failed in the middle; it may be
-  // found after a restart. Recovers by itself from an earlier failure when the disk can do it.
-  Status write(rocksdb::WriteBatch& batch);
+  // found after a restart. Recovers by itself from an earlier failure when the disk, of which
+  // `free_bytes` are free, can do it.
+  Status write(rocksdb::WriteBatch& batch, uint64_t free_bytes);
   uint64_t keys_estimate(Family family) const;
 
  private:
