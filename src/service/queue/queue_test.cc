@@ -387,6 +387,48 @@ TEST(Queue, AFullDiskRefusesIntakeAndLosesNothing) {
   EXPECT_EQ(w.hits(), 0);
 }
 
+TEST(Queue, ACommitOfWhichNoAnswerCameIsLookedUp) {
+  World w;
+  w.sim.run_for(Duration::seconds(1));
+  w.disk.stall_for(Duration::seconds(70));  // longer than a commit may take
+  const auto id = w.accept(message_to({"ann@local.example"}));
+  ASSERT_TRUE(id.has_value()) << id.error().to_text();
+  w.sim.run_for(Duration::minutes(30));
+  EXPECT_EQ(w.row(*id).state, QueueState::delivered);
+  EXPECT_EQ(w.outside.arrived_at["ann@local.example"], 1);
+  EXPECT_EQ(w.hits(), 0) << w.log.text;
+}
+
+TEST(Queue, ShardsOfAFormerStartWithMoreLoopsAreServed) {
+  kv_mem::MemDisk disk;
+  Outside outside(1);
+  config::FixedSource settings;
+  obs::Metrics metrics;
+  ErrorLog log;
+  rt_sim::Simulation sim(4);
+  const auto boot = [&](rt::Runtime& runtime) {
+    return std::make_shared<Server>(runtime, disk, outside, settings, metrics, log);
+  };
+  outside.hops["smtp:far.example"].normal = Behaviour::refuse;
+  rt_sim::Host& large = sim.add_host({.name = "large", .loops = 4});
+  large.start(boot);
+  sim.run_for(Duration::seconds(5));
+  Queue& queue = *large.program<Server>()->queue;
+  for (size_t i = 0; i < 4; ++i) {
+    rt::Loop& loop = large.loop(i);
+    auto given = sim.await(
+        loop, queue.accept(loop, message_to({"u@far.example"}), loop.in(Duration::minutes(1))));
+    ASSERT_TRUE(given.has_value() && given->has_value());
+  }
+  large.kill();
+  rt_sim::Host& small = sim.add_host({.name = "small", .loops = 1});
+  outside.hops["smtp:far.example"].normal = Behaviour::take;
+  small.start(boot);
+  sim.run_for(Duration::minutes(5));
+  EXPECT_EQ(small.program<Server>()->queue->shards(), 4U);
+  EXPECT_EQ(outside.arrived_at["u@far.example"], 4);
+}
+
 TEST(Queue, EndedMessagesAreForgottenAfterAWhile) {
   World w;
   w.set("queue.keep-ended", "1 h");

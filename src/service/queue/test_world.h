@@ -348,6 +348,7 @@ struct World {
   int64_t hits() { return metrics.value("posthorn_auditor_hits"); }
   Hop& hop(const std::string& lane) { return outside.hops[lane]; }
 
+  int tools = 0;  // hosts that edit the disk while the machine is down
   kv_mem::MemDisk disk;
   Outside outside;
   config::Schema schema;

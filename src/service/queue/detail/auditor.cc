@@ -186,7 +186,8 @@ void Auditor::check_row(Walk& state, const QueueRow& row) {
 // The scheduler has been over everything that was due at pass_began(): what was due well before
 // that and still is, was forgotten.
 bool Auditor::is_overdue(const QueueRow& row) const {
-  if (!core_.accepting_work || core_.delay_is_excused()) return false;
+  const bool excused = core_.delay_is_excused() || core_.clock_has_stepped();
+  if (!core_.accepting_work || excused) return false;
   return row.next_action_at + kTolerance < scheduler_.pass_began();
 }
 

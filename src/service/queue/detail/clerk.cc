@@ -323,7 +323,10 @@ void Clerk::count(const Draft& draft) {
                                          {"lane", pair.is.lane}});
     }
   }
+  const bool expanded = std::ranges::any_of(
+      draft.changed, [](const Draft::Pair& p) { return p.is.state == QueueState::expanded; });
   if (draft.report.has_value()) core_.figures.reports.add();
+  if (draft.report.has_value() || expanded) core_.hint_work();
 }
 
 }  // namespace ph::queue

@@ -2,6 +2,8 @@
 // is in memory. Built by Shard, which outlives the parts. Home loop only.
 #pragma once
 
+#include <functional>
+
 #include <cstdint>
 #include <string>
 
@@ -44,6 +46,8 @@ class Core {
   Running running;
   Figures figures;
   bool accepting_work = false;  // between start and stop
+  // New rows are in the table: a hint for the scheduler, who sets it.
+  std::function<void()> hint_work = [] {};
 
   // The settings of this moment. Valid until the caller's next suspension.
   const config::Values& values() const { return ports.settings(home).current(); }
@@ -67,24 +71,29 @@ class Core {
   bool delay_is_excused() const { return home.now() < excused_until_; }
   // How far the wall clock has stepped since the last call; zero if it only drifts.
   Duration watch_clock() {
-    const Duration offset = (home.wall() - Time{}) - (home.now() - Instant{});
-    const Duration drift = clock_is_known_ ? offset - clock_offset_ : Duration{};
-    clock_is_known_ = true;
-    clock_offset_ = offset;
-    if (drift <= kClockStep && drift >= Duration{} - kClockStep) return {};
-    note_delay();
+    const Duration drift = clock_drift();
+    clock_offset_ = clock_offset();
+    if (drift != Duration{}) note_delay();
     return drift;
   }
+  // Whether it has stepped and watch_clock() has not said so yet.
+  bool clock_has_stepped() const { return clock_drift() != Duration{}; }
 
  private:
+  Duration clock_offset() const { return (home.wall() - Time{}) - (home.now() - Instant{}); }
+  Duration clock_drift() const {
+    if (!clock_offset_.has_value()) return {};
+    const Duration drift = clock_offset() - *clock_offset_;
+    return drift > kClockStep || drift < Duration{} - kClockStep ? drift : Duration{};
+  }
+
   static constexpr Duration kExcuse = Duration::minutes(3);
   static constexpr Duration kClockStep = Duration::seconds(5);
 
   uint64_t policy_epoch_ = 0;
   model::QueuePolicy policy_;
   Instant excused_until_;
-  Duration clock_offset_;
-  bool clock_is_known_ = false;
+  std::optional<Duration> clock_offset_;
 };
 
 // A message, or some recipients of it, on its way through memory: copies of rows with what tells

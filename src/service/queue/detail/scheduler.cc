@@ -44,9 +44,13 @@ struct Scheduler::Placed {
 };
 
 Scheduler::Scheduler(Core& core, Clerk& clerk, Dispatcher& dispatcher)
-    : core_(core), clerk_(clerk), dispatcher_(dispatcher), hint_(core.home), room_(core.home) {}
+    : core_(core), clerk_(clerk), dispatcher_(dispatcher), hint_(core.home), room_(core.home) {
+  core_.hint_work = [this] { hint_.wake(); };
+}
 
-Scheduler::~Scheduler() = default;
+Scheduler::~Scheduler() {
+  core_.hint_work = [] {};
+}
 
 void Scheduler::start() {
   last_progress_ = core_.home.now();
@@ -391,6 +395,7 @@ rt::Task<void> Scheduler::follow_policy() {
 // The wall clock went forwards by itself: nothing has become older by that. Before anything is
 // looked at that this could make expire. (Steps backwards are the auditor's: rows from the future.)
 rt::Task<void> Scheduler::follow_clock(Duration step) {
+  pass_began_ = {};  // by the old clock
   core_.ports.log.warning("queue.clock_step", {{"seconds", step.s()}});
   if (step < Duration{}) co_return;
   const Time now = core_.now();
