@@ -330,11 +330,16 @@ void Client::after_envelope() {
     stage_ = Stage::data_start;
     if (uses_chunking()) return begin_content();
     say("DATA", Expect::data);
-  } else if (sender_ok_) {
-    say("RSET", Expect::reset);
   } else {
-    end_transaction();
+    leave_transaction();
   }
+}
+
+// Out of a transaction that has no message: the peer still has its sender, and would refuse the next
+// MAIL or add to this one.
+void Client::leave_transaction() {
+  if (!sender_ok_) return end_transaction();
+  say("RSET", Expect::reset);
 }
 
 void Client::on_data(Reply reply) {
@@ -342,10 +347,10 @@ void Client::on_data(Reply reply) {
   if (!accepted_.empty()) {
     if (reply.code == 354) return begin_content();
     raise(DataReply{std::move(reply)});
-    return end_transaction();
+    return leave_transaction();
   }
   // RFC 2920 §3.1: a server may say 354 with no recipient left; it gets an empty message.
-  if (reply.code != 354) return end_transaction();
+  if (reply.code != 354) return leave_transaction();
   output_ += ".\r\n";
   if (options_.protocol == Protocol::lmtp) return end_transaction();
   expected_.push_back({Expect::final});

@@ -198,6 +198,7 @@ class Client {
   void on_data(Reply reply);
   void on_final(size_t recipient, Reply reply);
   void after_envelope();
+  void leave_transaction();
   void begin_content();
   void end_transaction();
   void refused(Reply reply);

@@ -184,6 +184,9 @@ TEST(SmtpClient, KeepsTheAnswerToData) {
   Talk talk;
   talk.queue = {to({"a@y.org"})};
   talk.hear(kOpening + kFull + "250 ok\r\n250 ok\r\n451 4.3.0 not now\r\n");
+  // The peer still has the sender: without RSET it would refuse the next MAIL.
+  EXPECT_TRUE(talk.output.ends_with("DATA\r\nRSET\r\n"));
+  talk.hear("250 ok\r\n");
   EXPECT_TRUE(talk.events.ends_with("data 451 4.3.0 not now\ndone\n"));
 }
 
