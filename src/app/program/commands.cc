@@ -73,7 +73,7 @@ struct Process {
 };
 
 Status Process::make(const DataFolder& folder) {
-  PH_TRY(runtime, rt_real::RealRuntime::create({}));
+  PH_TRY(runtime, rt_real::RealRuntime::create({.signals = {SIGINT, SIGTERM}}));
   PH_TRY(Identity identity, load_identity(runtime->files(), folder));
   PH_TRY(store, open_store(*runtime, folder));
   server = std::make_unique<Server>(ServerPorts{*runtime, *store, schema, log, metrics,
@@ -109,7 +109,7 @@ int serve(Process& process, rt::Callback ready) {
       if (std::exchange(once, true)) process.runtime->stop();
       signalled.wake();
     };
-    const Status signals = process.runtime->on_signals({SIGINT, SIGTERM}, on_signal);
+    const Status signals = process.runtime->on_signals(on_signal);
     if (!signals.has_value()) return complain(signals.error());
     rt::Scope scope(loop, "server");
     scope.spawn("server", serve_until_signal(process, signalled, std::move(ready), out));

@@ -22,6 +22,14 @@ struct Arguments {
   std::string scenario;
 };
 
+// --data and --json may stand in front of the subcommands or behind them.
+void let_options_stand_anywhere(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({})) {
+    command->fallthrough();
+    let_options_stand_anywhere(*command);
+  }
+}
+
 void declare_own(CLI::App& app, Arguments& a) {
   CLI::App* init = app.add_subcommand("init", "Make a data folder, keys and the first account");
   init->add_option("--domain", a.init.domain, "The first mail domain")->required();
@@ -35,10 +43,7 @@ void declare_own(CLI::App& app, Arguments& a) {
   app.add_subcommand("demo", "A server on loopback to look at, with two accounts and a next hop");
   CLI::App* scenario = app.add_subcommand("scenario", "Run a scenario in the simulator");
   scenario->add_option("scenario", a.scenario, "A name (S4) or a file")->required();
-  // --data may stand in front of the subcommand or behind it.
-  for (CLI::App* command : app.get_subcommands({})) {
-    command->fallthrough();
-  }
+  let_options_stand_anywhere(app);
   a.init.data_folder = &a.options.data_folder;
 }
 
