@@ -55,6 +55,13 @@ struct Signals {
   }
 };
 
+sigset_t set_of(const std::vector<int>& signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
+  return set;
+}
+
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
@@ -69,6 +76,7 @@ struct RealRuntime::Parts {
 
   std::vector<std::unique_ptr<RealLoop>> loops;
   std::vector<rt::Loop*> loop_pointers;
+  sigset_t taken_signals{};
   std::unique_ptr<Signals> signals;
   std::unique_ptr<detail::UnboundResolver> resolver;
   detail::PosixFiles files;
@@ -82,10 +90,13 @@ RealRuntime::RealRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)
 
 Result<std::unique_ptr<RealRuntime>> RealRuntime::create(RealOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
+  const sigset_t taken = set_of(options.signals);
+  if (::pthread_sigmask(SIG_BLOCK, &taken, nullptr) != 0) return fail(rt::kIo, "pthread_sigmask");
   if (options.descriptors == RealOptions::Descriptors::raise_to_hard_limit) {
     raise_descriptor_limit();
   }
   auto parts = std::make_unique<Parts>(options);
+  parts->taken_signals = taken;
   const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
   const size_t loops = options.loops != 0 ? options.loops : cores;
   for (size_t i = 0; i < loops; ++i) {
@@ -117,14 +128,10 @@ void RealRuntime::start_on_each(std::function<void(rt::Loop&)> on_each) {
   }
 }
 
-Status RealRuntime::on_signals(const std::vector<int>& signals, SignalHandler handler) {
+Status RealRuntime::on_signals(SignalHandler handler) {
   PH_CHECK(parts_->signals == nullptr);
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : signals) sigaddset(&set, signal);
-  Fd fd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  Fd fd(::signalfd(-1, &parts_->taken_signals, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!fd) return detail::system_error(errno, "signalfd");
-  if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return fail(rt::kIo, "pthread_sigmask");
   parts_->signals =
       std::make_unique<Signals>(*parts_->loops.front(), std::move(fd), std::move(handler));
   return {};

@@ -38,6 +38,10 @@ struct RealOptions {
 
   enum class Descriptors : uint8_t { raise_to_hard_limit, as_given };
   Descriptors descriptors = Descriptors::raise_to_hard_limit;  // RLIMIT_NOFILE of the process
+
+  // Signals that on_signals() will take. They are blocked before the first thread is started, so
+  // that every thread of the process (a library's as well) leaves them to the handler.
+  std::vector<int> signals = {};
 };
 
 class RealRuntime final : public rt::Runtime {
@@ -51,9 +55,9 @@ class RealRuntime final : public rt::Runtime {
   void start_on_each(std::function<void(rt::Loop&)> on_each);
 
   using SignalHandler = std::move_only_function<void(int)>;
-  // From now on these signals arrive as calls of `handler` on the first loop. On the main thread,
-  // before run(), once.
-  Status on_signals(const std::vector<int>& signals, SignalHandler handler);
+  // From now on RealOptions::signals arrive as calls of `handler` on the first loop; those that
+  // came since create(), too. On the main thread, before run(), once.
+  Status on_signals(SignalHandler handler);
 
   // Returns after stop() when all loops' threads have ended. Once per runtime; at once if stop()
   // was called before. kIo if a thread could not be started.

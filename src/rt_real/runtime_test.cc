@@ -45,9 +45,11 @@ TEST(RealRuntime, StopsFromASignalHandler) {
 }
 
 TEST(RealRuntime, CarriesSignalsToTheFirstLoop) {
-  World world(2);
+  World world(2, {.signals = {SIGUSR1, SIGUSR2}});
+  std::promise<void> over;
+  std::thread of_a_library([ended = over.get_future()] { ended.wait(); });
   std::vector<int> seen;
-  const Status carried = world.runtime().on_signals({SIGUSR1, SIGUSR2}, [&](int signal) {
+  const Status carried = world.runtime().on_signals([&](int signal) {
     EXPECT_TRUE(world.loop(0).is_current());
     seen.push_back(signal);
     if (seen.size() == 2) world.runtime().stop();
@@ -57,6 +59,8 @@ TEST(RealRuntime, CarriesSignalsToTheFirstLoop) {
   world.runtime().start([] { ::kill(::getpid(), SIGUSR2); });
   EXPECT_TRUE(world.runtime().run().has_value());
   EXPECT_EQ(seen, (std::vector<int>{SIGUSR1, SIGUSR2}));
+  over.set_value();
+  of_a_library.join();
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
