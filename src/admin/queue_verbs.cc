@@ -31,6 +31,7 @@ Json describe(const model::QueueRow& row) {
               {"since", to_iso8601(row.since)},
               {"expires_at", to_iso8601(row.expires_at)},
               {"attempts", row.attempts},
+              {"maybe_delivered", row.maybe_delivered},
               {"lane", row.lane}};
   if (!model::is_end(row.state)) {
     out["next_action_at"] = to_iso8601(row.next_action_at);
