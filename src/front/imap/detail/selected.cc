@@ -94,7 +94,7 @@ void Selected::tell_flags(Voice& voice, Uid uid, Condstore condstore) const {
 }
 
 rt::Task<bool> Selected::report(Voice& voice, Report how, std::vector<Told> told) {
-  if (!view_->exists() || !view_->is_behind()) co_return true;
+  if (!view_->exists()) co_return true;
   const store::Changes changes = view_->poll(how.vanished);
   // From the last to the first, so that each number still counts as the client counts. Old numbers
   // from the new numbering: those below that stayed, and those below that went.
