@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "state/store/detail/records.h"
-#include "state/store/detail/test_world.h"
+#include "state/store/detail/store_test_world.h"
 
 namespace ph::store {
 namespace {

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "state/store/detail/test_world.h"
+#include "state/store/detail/store_test_world.h"
 
 namespace ph::store {
 namespace {

@@ -12,6 +12,7 @@ struct Options {
   Duration close_idle_after = Duration::minutes(10);
   // Folder indexes that nobody looks at are dropped beyond this many octets per loop.
   size_t idle_index_bytes_max = size_t{64} << 20;
+  size_t summaries_max = 10'000;        // envelopes and structures kept, per loop; about 3 KiB each
   size_t waiting_changes_max = 10'000;  // per mailbox; beyond: kBusy
 
   uint64_t message_bytes_max = uint64_t{150} << 20;

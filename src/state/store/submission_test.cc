@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "state/store/detail/test_world.h"
+#include "state/store/detail/store_test_world.h"
 
 namespace ph::store {
 namespace {

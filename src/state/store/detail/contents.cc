@@ -149,17 +149,18 @@ rt::Task<Result<kv::BlobBytes>> Mailbox::bytes(MessageId message, uint64_t offse
 
 rt::Task<Result<std::shared_ptr<const Summary>>> Mailbox::summary(MessageId message,
                                                                   rt::Deadline deadline) {
-  if (const auto* known = inside_->summaries.find(message.value)) co_return *known;
+  SummaryCache& cache = inside_->around.summaries;
+  const MessageName name{id(), message};
+  if (const auto* known = cache.find(name)) co_return *known;
   PH_CO_TRY(const kv::BlobBytes octets, co_await bytes(message, 0, kv::kWholeBlob, deadline));
   const mime::Message parsed(*octets);
   auto made = std::make_shared<Summary>();
   made->envelope = mime::make_envelope(parsed.header(parsed.root()));
   made->structure = mime::make_body_structure(parsed);
-  // Shared with the cache, which may forget it while a session still writes it out.
   std::shared_ptr<const Summary> out = std::move(made);
   if (addresses_in(out->envelope) <= kCachedAddressesMax &&
       parsed.part_count() <= kCachedPartsMax) {
-    inside_->summaries.put(message.value, out);
+    cache.put(name, out);
   }
   co_return out;
 }

@@ -1,3 +1,7 @@
+// See draft.h. Invariants: a change either fails before it touched the draft or succeeds; numbers,
+// sequences and UIDs are only taken from the header and counters that the same commit writes back,
+// so none is given out twice; counts are kept as differences, so that what a loading index finds
+// out about the base meanwhile is not overwritten.
 #include "state/store/detail/draft.h"
 
 #include <algorithm>

@@ -12,20 +12,20 @@ rt::Task<Result<IndexPin>> Mailbox::Inside::load(FolderId folder, rt::Deadline d
     if (known->record.kind != FolderKind::normal) {
       co_return fail(kNotSelectable, "the folder is only a level above others");
     }
-    std::unique_ptr<FolderIndex>& slot = state.indexes[folder];
-    if (slot == nullptr) {
-      if (started) {  // the loader gave up and took it away
-        const auto error = load_errors.find(folder);
-        if (error != load_errors.end()) co_return error->second;
-      }
-      slot = std::make_unique<FolderIndex>(state.folders, state.keywords, state.header, folder);
+    const auto at = state.indexes.find(folder);
+    if (at != state.indexes.end()) {
+      at->second->idle_since = around.loop.now();
+      if (at->second->loaded()) co_return IndexPin(*at->second);
+    } else {
+      const auto error = load_errors.find(folder);
+      if (started && error != load_errors.end()) co_return error->second;
       load_errors.erase(folder);
+      state.indexes.emplace(folder, std::make_unique<FolderIndex>(state.folders, state.keywords,
+                                                                  state.header, folder));
       ++loading;
       scope.spawn("load a folder", load_rows(folder));
     }
     started = true;
-    slot->idle_since = around.loop.now();
-    if (slot->loaded()) co_return IndexPin(*slot);
     const rt::Woken woken = co_await loads.wait(deadline, "a folder to be loaded");
     if (woken == rt::Woken::cancelled) co_return fail(rt::kCancelled, "loading a folder");
     if (woken == rt::Woken::deadline) co_return fail(kTimedOut, "the folder is still loading");

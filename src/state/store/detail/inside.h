@@ -25,6 +25,29 @@
 
 namespace ph::store {
 
+// Names a message among all mailboxes of a loop.
+struct MessageName {
+  MailboxId mailbox;
+  MessageId message;
+  bool operator==(const MessageName&) const = default;
+};
+
+}  // namespace ph::store
+
+template <>
+struct std::hash<ph::store::MessageName> {
+  size_t operator()(const ph::store::MessageName& name) const noexcept {
+    return std::hash<ph::store::MailboxId>()(name.mailbox) * 31 +
+           std::hash<ph::store::MessageId>()(name.message);
+  }
+};
+
+namespace ph::store {
+
+// Envelopes and structures, with one bound for all mailboxes of a loop. Shared with sessions that
+// still write one out when the cache forgets it.
+using SummaryCache = BoundedCache<MessageName, std::shared_ptr<const Summary>>;
+
 // What a mailbox needs of its surroundings.
 struct Surroundings {
   kv::Store& kv;
@@ -34,12 +57,12 @@ struct Surroundings {
   obs::Log& log;
   const Options& options;
   obs::Counter& set_aside;
+  SummaryCache& summaries;
   std::function<void(MailboxId)> clock_changed;  // a submission's next time has
 };
 
 // Messages of one slice of a long operation: one commit.
 inline constexpr size_t kSlice = 500;
-inline constexpr size_t kSummariesKept = 256;
 inline constexpr size_t kHeaderBytesFirst = 32 * 1024;
 
 // An edge of the submissions' table that is to be taken.
@@ -107,7 +130,6 @@ struct Mailbox::Inside {
   size_t loading = 0;
   size_t housework = 0;
   rt::Parking house_work_waits;
-  BoundedCache<uint64_t, std::shared_ptr<const Summary>> summaries{kSummariesKept};
   std::map<SubmissionId, Time> looks;  // when to look at each open submission
   std::set<SubmissionId> acting;       // those that are looked at now
   rt::Scope scope;                     // last: its activities use all of the above

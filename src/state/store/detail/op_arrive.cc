@@ -170,8 +170,8 @@ rt::Task<Result<Delivered>> Mailbox::deliver(Delivery delivery, rt::Deadline dea
 
 rt::Task<Result<Appended>> Mailbox::append(FolderId folder, std::vector<NewMessage> messages,
                                            rt::Deadline deadline) {
-  if (messages.size() > kAppendedTogetherMax) {
-    co_return fail(kBadRequest, "too many messages at once");
+  if (messages.empty() || messages.size() > kAppendedTogetherMax) {
+    co_return fail(kBadRequest, "1 to 1,000 messages are appended at once");
   }
   for (NewMessage& m : messages) {
     if (m.bytes == nullptr) co_return fail(kBadRequest, "a message without octets");

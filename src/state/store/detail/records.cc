@@ -1,3 +1,5 @@
+// One encoder and one decoder for each record of records.h. A decoder reads all fields, then checks
+// once; what it lets through is within the limits that the rest of the room relies on.
 #include "state/store/detail/records.h"
 
 #include <algorithm>

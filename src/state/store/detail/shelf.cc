@@ -1,3 +1,9 @@
+// One loop's mailboxes: opening, closing, and the time of their submissions.
+//
+// A Slot without a mailbox is being opened by an activity of the shelf, so that an opening goes on
+// when whoever asked first has given up; all who ask meanwhile wait at one gate. Closing destroys a
+// mailbox at once: that is safe because only one that nobody uses and that has nothing on its way
+// is closed, and because nothing durable depends on an activity's end.
 #include "state/store/detail/shelf.h"
 
 #include <algorithm>
@@ -12,6 +18,11 @@ namespace {
 constexpr std::string_view kPrefix = "mailbox/";
 constexpr size_t kLookingMax = 64;
 constexpr size_t kMailboxesMax = 10'000'000;
+constexpr Duration kTidyEvery = Duration::seconds(10);
+
+obs::Gauge& gauge(const Parts& parts, const rt::Loop& loop, std::string_view name) {
+  return parts.metrics.gauge(name, "loop=\"" + std::to_string(loop.index()) + "\"");
+}
 
 }  // namespace
 
@@ -20,6 +31,11 @@ Shelf::Shelf(const Parts& parts, rt::Loop& loop, const Options& options)
       loop_(loop),
       options_(options),
       set_aside_(parts.metrics.counter("posthorn_store_records_set_aside_total")),
+      open_gauge_(gauge(parts, loop, "posthorn_store_open_mailboxes")),
+      index_gauge_(gauge(parts, loop, "posthorn_store_index_bytes")),
+      summary_gauge_(gauge(parts, loop, "posthorn_store_summaries")),
+      submission_gauge_(gauge(parts, loop, "posthorn_store_mailboxes_with_submissions")),
+      summaries_(options.summaries_max),
       opened_(loop),
       clock_(loop),
       scope_(loop, "mailboxes") {}
@@ -70,8 +86,9 @@ rt::Task<Result<MailboxRef>> Shelf::open(MailboxId id, rt::Deadline deadline) {
 
 rt::Task<void> Shelf::opener(MailboxId id) {
   Surroundings around{
-      parts_.kv,  loop_,    parts_.entropy, parts_.transport,
-      parts_.log, options_, set_aside_,     [this](MailboxId changed) { note_clock(changed); }};
+      parts_.kv,        loop_,      parts_.entropy,
+      parts_.transport, parts_.log, options_,
+      set_aside_,       summaries_, [this](MailboxId changed) { note_clock(changed); }};
   auto inside = std::make_unique<Mailbox::Inside>(id, std::move(around));
   const Status done = co_await inside->open();
   if (done.has_value()) {
@@ -103,14 +120,20 @@ void Shelf::note_clock(MailboxId id) {
   const auto at = slots_.find(id);
   if (at == slots_.end() || at->second.mailbox == nullptr) return;
   const std::optional<Time> next = at->second.mailbox->inside().next_submission_look();
+  set_look(id, next);
+}
+
+void Shelf::set_look(MailboxId id, std::optional<Time> when) {
   const auto known = looks_.find(id);
-  if (next.has_value()) {
-    if (known != looks_.end() && known->second == *next) return;
-    looks_[id] = *next;
-    clock_.wake();
-  } else if (known != looks_.end()) {
+  if (known != looks_.end()) {
+    if (when == known->second) return;
+    looks_in_order_.erase({known->second, id});
     looks_.erase(known);
   }
+  if (!when.has_value()) return;
+  looks_[id] = *when;
+  looks_in_order_.insert({*when, id});
+  clock_.wake();
 }
 
 void Shelf::hint(MailboxId id, SubmissionId submission) {
@@ -132,26 +155,33 @@ rt::Task<void> Shelf::look(MailboxId id) {
     (**mailbox).inside().look_at_submissions();
     note_clock(id);
   } else {
-    looks_[id] = loop_.wall() + rt::kIdleRecheck;
+    set_look(id, loop_.wall() + rt::kIdleRecheck);
   }
   clock_.wake();
 }
 
+// Starts the looks that are due; how long until the next.
+Duration Shelf::spawn_due_looks() {
+  const Time now = loop_.wall();
+  while (!looks_in_order_.empty() && looking_.size() < kLookingMax) {
+    const auto [when, id] = *looks_in_order_.begin();
+    if (when > now) return std::min(kTidyEvery, when - now);
+    set_look(id, now + rt::kIdleRecheck);  // until the look itself has set it
+    if (!looking_.insert(id).second) continue;
+    scope_.spawn("look at submissions", look(id));
+  }
+  return kTidyEvery;
+}
+
 rt::Task<void> Shelf::keep_time() {
   for (;;) {
-    const Time now = loop_.wall();
-    Duration wait = rt::kIdleRecheck;
-    for (auto& [id, when] : looks_) {
-      if (looking_.contains(id)) continue;
-      if (when > now) {
-        wait = std::min(wait, when - now);
-      } else if (looking_.size() < kLookingMax) {
-        looking_.insert(id);
-        when = now + rt::kIdleRecheck;  // until the look has set it
-        scope_.spawn("look at submissions", look(id));
-      }
+    const Duration wait = spawn_due_looks();
+    if (loop_.now() >= next_tidy_) {
+      next_tidy_ = loop_.now() + kTidyEvery;
+      close_idle();
+      drop_idle_indexes();
+      show_figures();
     }
-    close_idle();
     const rt::Woken woken = co_await clock_.park(loop_.in(wait), "the next submission's time");
     if (woken == rt::Woken::cancelled) co_return;
   }
@@ -159,27 +189,33 @@ rt::Task<void> Shelf::keep_time() {
 
 void Shelf::close_idle() {
   const Instant now = loop_.now();
-  size_t index_bytes = 0;
-  for (auto at = slots_.begin(); at != slots_.end();) {
-    Slot& slot = at->second;
-    if (may_close(slot) && now - slot.idle_since >= options_.close_idle_after) {
-      at = slots_.erase(at);
-      ++closed_count_;
-      continue;
-    }
-    if (slot.mailbox != nullptr) {
-      slot.mailbox->inside().drop_idle_indexes(now - options_.close_idle_after);
-      index_bytes += slot.mailbox->inside().index_bytes();
-    }
-    ++at;
+  closed_count_ += std::erase_if(slots_, [&](const auto& item) {
+    return may_close(item.second) && now - item.second.idle_since >= options_.close_idle_after;
+  });
+}
+
+void Shelf::drop_idle_indexes() {
+  const Instant now = loop_.now();
+  size_t total = 0;
+  for (auto& [id, slot] : slots_) {
+    if (slot.mailbox == nullptr) continue;
+    slot.mailbox->inside().drop_idle_indexes(now - options_.close_idle_after);
+    total += slot.mailbox->inside().index_bytes();
   }
   for (auto& [id, slot] : slots_) {
-    if (index_bytes <= options_.idle_index_bytes_max) break;
+    if (total <= options_.idle_index_bytes_max) break;
     if (slot.mailbox == nullptr) continue;
     const size_t before = slot.mailbox->inside().index_bytes();
     slot.mailbox->inside().drop_idle_indexes(now);
-    index_bytes -= before - slot.mailbox->inside().index_bytes();
+    total -= before - slot.mailbox->inside().index_bytes();
   }
+  index_gauge_.set(static_cast<int64_t>(total));
+}
+
+void Shelf::show_figures() {
+  open_gauge_.set(static_cast<int64_t>(slots_.size()));
+  summary_gauge_.set(static_cast<int64_t>(summaries_.size()));
+  submission_gauge_.set(static_cast<int64_t>(looks_.size()));
 }
 
 rt::Task<Status> Shelf::start(size_t place, size_t loops) {

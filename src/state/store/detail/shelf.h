@@ -44,7 +44,11 @@ class Shelf {
   rt::Task<void> look(MailboxId id);
   rt::Task<void> pass_hint(MailboxId id, SubmissionId submission);
   bool may_close(const Slot& slot) const;
+  void set_look(MailboxId id, std::optional<Time> when);
+  Duration spawn_due_looks();
   void close_idle();
+  void drop_idle_indexes();
+  void show_figures();
   bool make_room();
   void note_clock(MailboxId id);
 
@@ -52,10 +56,17 @@ class Shelf {
   rt::Loop& loop_;
   const Options& options_;
   obs::Counter& set_aside_;
+  obs::Gauge& open_gauge_;
+  obs::Gauge& index_gauge_;
+  obs::Gauge& summary_gauge_;
+  obs::Gauge& submission_gauge_;
   std::map<MailboxId, Slot> slots_;
   std::map<MailboxId, Error> errors_;  // of openers, for those who wait
+  SummaryCache summaries_;
   std::map<MailboxId, Time> looks_;
+  std::set<std::pair<Time, MailboxId>> looks_in_order_;
   std::set<MailboxId> looking_;
+  Instant next_tidy_;
   Gate opened_;
   rt::Parking clock_;
   bool started_ = false;
