@@ -163,11 +163,17 @@ Duration retry_delay(const QueueRow& row, const QueuePolicy& policy) {
   return delay + Duration::microseconds(offset - span);
 }
 
-QueueRow follow_policy(const QueueRow& row, const QueuePolicy& policy) {
+QueueRow follow_policy(const QueueRow& row, Time now, const QueuePolicy& policy) {
   QueueRow out = row;
   if (is_end(row.state) || row.state == in_flight) return out;
   out.expires_at = row.accepted_at + policy.expiry;
-  if (row.state == waiting_retry) out.next_action_at = row.since + retry_delay(row, policy);
+  if (out.expires_at < now && out.expires_at != row.expires_at) out.expires_at = now;
+  if (row.state == waiting_retry) {
+    out.next_action_at = row.since + retry_delay(row, policy);
+    if (out.next_action_at < now && out.next_action_at != row.next_action_at) {
+      out.next_action_at = now;
+    }
+  }
   out.next_action_at = std::min(out.next_action_at, out.expires_at);
   return out;
 }

@@ -95,8 +95,9 @@ Result<QueueRow> step(const QueueRow& row, const QueueHappening& happening, Time
 Duration retry_delay(const QueueRow& row, const QueuePolicy& policy);
 
 // The row with its expiry and its next action derived anew from the policy of this moment: what
-// makes a change of the schedule act on rows that wait already.
-QueueRow follow_policy(const QueueRow& row, const QueuePolicy& policy);
+// makes a change of the schedule act on rows that wait already. What should have happened before
+// `now` by the new policy happens now.
+QueueRow follow_policy(const QueueRow& row, Time now, const QueuePolicy& policy);
 
 // The row after a step of the wall clock from `before` to `now`. Forwards: its age does not grow by
 // what did not pass. Backwards: a row from the future waits no longer than its step's delay.

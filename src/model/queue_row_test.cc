@@ -133,7 +133,7 @@ TEST(QueueRow, AnyWayThroughTheTableKeepsARowSound) {
       EXPECT_TRUE(kQueueTable.allows(row.state, h.event, next->state, next->reason));
       row = *next;
       EXPECT_EQ(fault_of(row), "");
-      EXPECT_EQ(fault_of(follow_policy(row, kPolicy)), "");
+      EXPECT_EQ(fault_of(follow_policy(row, now, kPolicy)), "");
       EXPECT_EQ(fault_of(follow_clock(row, now, now - Duration::hours(2), kPolicy)), "");
       EXPECT_EQ(fault_of(follow_clock(row, now, now + Duration::hours(2), kPolicy)), "");
     }
@@ -146,9 +146,12 @@ TEST(QueueRow, ANewPolicyMovesTheClockOfAWaitingRow) {
   QueuePolicy quick = kPolicy;
   quick.schedule = {Duration::seconds(5)};
   quick.jitter_percent = 0;
-  EXPECT_EQ(follow_policy(row, quick).next_action_at, kNow + Duration::seconds(5));
+  EXPECT_EQ(follow_policy(row, kNow, quick).next_action_at, kNow + Duration::seconds(5));
+  const Time late = kNow + Duration::seconds(30);
+  EXPECT_EQ(follow_policy(row, late, quick).next_action_at, late);
   quick.expiry = Duration::seconds(2);
-  EXPECT_EQ(follow_policy(row, quick).next_action_at, kNow + Duration::seconds(2));
+  EXPECT_EQ(follow_policy(row, kNow, quick).next_action_at, kNow + Duration::seconds(2));
+  EXPECT_EQ(follow_policy(row, late, quick).expires_at, late);
 }
 
 TEST(QueueRow, AStepOfTheClockAgesNothing) {

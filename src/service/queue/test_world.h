@@ -207,9 +207,11 @@ class ErrorLog final : public obs::Log {
   bool enabled(obs::Level level) const override { return level >= lowest; }
   void write(obs::Level level, std::string_view event,
              std::initializer_list<obs::Field> fields) override {
+    if (clock) text += to_iso8601(clock()) + ' ';
     text += obs::format_event(level, event, fields) + '\n';
   }
   obs::Level lowest = obs::Level::error;
+  std::function<Time()> clock;
   std::string text;
 };
 
@@ -278,6 +280,7 @@ struct World {
         sim(seed),
         host(sim.add_host({.name = "mx", .loops = loops})) {
     add_settings(schema);
+    log.clock = [this] { return sim.wall(); };
     start();
   }
   void start() {

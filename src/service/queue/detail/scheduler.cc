@@ -387,8 +387,9 @@ void Scheduler::offer(Placed& placed) {
 
 // A new schedule or expiry acts on rows that wait already.
 rt::Task<void> Scheduler::follow_policy() {
+  const Time now = core_.now();
   co_await clerk_.follow_all(
-      [this](const QueueRow& row) { return model::follow_policy(row, core_.policy()); });
+      [this, now](const QueueRow& row) { return model::follow_policy(row, now, core_.policy()); });
   hint_.wake();
 }
 
