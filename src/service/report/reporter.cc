@@ -58,8 +58,8 @@ std::string words_for_people(const ReportText& text, const queue::ReportWork& wo
     out += "  " + std::string(model::sentence_of(row.reason)) + "\r\n";
     if (!row.history.empty()) out += "  What happened at each attempt:\r\n";
     for (const model::ReplyRecord& reply : row.history) {
-      out += "    " + to_rfc5322_date(reply.when) + "  " + reply.host + ": " +
-             model::to_text(reply) + "\r\n";
+      out += "    " + to_rfc5322_date(reply.when) + "  " +
+             one_line(reply.host + ": " + model::to_text(reply)) + "\r\n";
     }
   }
   return out;
@@ -100,8 +100,8 @@ std::string delivery_status(const ReportText& text, const queue::ReportWork& wor
 std::string failure_report(const ReportText& text, const queue::ReportWork& work,
                            std::string_view original) {
   const bool whole = work.envelope.dsn_return != model::DsnReturn::headers &&
-                     work.content.size_bytes() <= kReturnedWholeMax &&
-                     original.size() == work.content.size_bytes() && !original.empty();
+                     work.envelope.size_bytes <= kReturnedWholeMax &&
+                     original.size() == work.envelope.size_bytes && !original.empty();
   mime::MultipartWriter parts(mime::make_boundary(text.boundary));
   std::string out = mime::fold_field(
       "From", mime::format_mailbox("Mail Delivery System", "postmaster@" + text.host));
