@@ -30,10 +30,10 @@ struct RealOptions {
 
   // DNS servers to ask, "ip" or "ip@port". Empty: those of /etc/resolv.conf; if that names none,
   // the names are resolved from the root.
-  std::vector<std::string> resolver_forward;
+  std::vector<std::string> resolver_forward = {};
   // A file with the root's trust anchor (DS or DNSKEY records). Empty: nothing is validated and no
   // answer is ever `secure`.
-  std::string trust_anchor_file;
+  std::string trust_anchor_file = {};
   size_t resolver_queries_max = 4096;  // in flight; more fail with kDnsServerFailure
 
   enum class Descriptors : uint8_t { raise_to_hard_limit, as_given };
