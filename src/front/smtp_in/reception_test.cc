@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "front/smtp_in/detail/smtp_in_test.h"
+#include "front/smtp_in/detail/smtp_in_test_world.h"
 #include "kv/errors.h"
 
 namespace ph::smtp_in {

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "front/smtp_in/detail/smtp_in_test.h"
+#include "front/smtp_in/detail/smtp_in_test_world.h"
 #include "front/smtp_in/network_list.h"
 
 namespace ph::smtp_in {

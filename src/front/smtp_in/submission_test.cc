@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "codec/sasl/client.h"
-#include "front/smtp_in/detail/smtp_in_test.h"
+#include "front/smtp_in/detail/smtp_in_test_world.h"
 
 namespace ph::smtp_in {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "codec/smtp/errors.h"
 #include "codec/smtp/mailbox.h"
 #include "front/smtp_out/detail/dialogue.h"
@@ -12,6 +13,7 @@ namespace ph::smtp_out {
 namespace {
 
 constexpr uint64_t kPieceBytes = 256 * 1024;
+constexpr uint64_t kHeaderLookMax = 1024 * 1024;
 
 smtp::BodyType body_of(model::BodyType body, const smtp::Capabilities& peer) {
   if (!peer.eight_bit_mime) return smtp::BodyType::unspecified;  // sent as it is, as is usual
@@ -49,8 +51,13 @@ class Session final : public queue::CarrierSession {
 
  private:
   struct Transaction;
-  rt::Task<bool> transact(Transaction& t, rt::Deadline deadline);
+  // How a connection served a transaction. unused: it was gone before the peer said a word.
+  enum class Served : uint8_t { yes, lost, unused };
+  rt::Task<Served> transact(Transaction& t, rt::Deadline deadline);
+  Served on_lost(Transaction& t, smtp::Lost lost);
+  void on_reply(Transaction& t, const smtp::ClientEvent& event);
   bool begin(Transaction& t);
+  rt::Task<bool> lacks_utf8(Transaction& t);
   rt::Task<bool> send_content(Transaction& t, rt::Deadline deadline);
 
   const Parts& parts_;
@@ -64,10 +71,14 @@ struct Session::Transaction {
   queue::CarryResult result;
   std::vector<size_t> sent;    // place in the envelope -> place in work.recipients
   std::vector<char> answered;  // by place in work.recipients
+  bool on_kept_connection = false;
   bool peer_spoke = false;
 
-  explicit Transaction(queue::CarryWork w) : work(std::move(w)) {
+  explicit Transaction(queue::CarryWork w) : work(std::move(w)) { forget(); }
+  void forget() {
+    result = {};
     answered.assign(work.recipients.size(), 0);
+    peer_spoke = false;
   }
   void settle(size_t place, queue::CarryVerdict verdict, model::QueueReason reason,
               model::ReplyRecord reply) {
@@ -98,8 +109,12 @@ rt::Task<queue::CarryResult> Session::carry(queue::CarryWork work, const queue::
                                             rt::Deadline deadline) {
   Transaction t(std::move(work));
   for (;;) {
-    const bool reused = connection_ != nullptr && !connection_->is_over();
-    if (!reused) {
+    if (connection_ != nullptr) {
+      const bool good = co_await connection_->is_still_good();
+      if (!good) connection_.reset();
+    }
+    t.on_kept_connection = connection_ != nullptr;
+    if (!t.on_kept_connection) {
       Connected connected = co_await connect(parts_, loop_, hop, deadline);
       if (!connected.has_value()) {
         t.result.lane_fault = connected.error().reason;
@@ -108,12 +123,23 @@ rt::Task<queue::CarryResult> Session::carry(queue::CarryWork work, const queue::
       }
       connection_ = std::move(*connected);
     }
-    const bool done = co_await transact(t, deadline);
-    // A kept connection that the peer closed in between: nothing was said, so it is as if never
-    // used.
-    if (done || !reused || t.peer_spoke) co_return std::move(t.result);
-    t.result = {};
+    const Served served = co_await transact(t, deadline);
+    const bool idle = connection_->engine().phase() == smtp::Stage::idle;
+    if (served != Served::yes || !idle) connection_.reset();
+    // A kept connection that the peer closed in between: it is as if never used.
+    if (served != Served::unused || !t.on_kept_connection) co_return std::move(t.result);
+    t.forget();
   }
+}
+
+// Whether the header needs SMTPUTF8 (RFC 6532) and the peer has it not. Looked at only for messages
+// that came with SMTPUTF8, since for all others it is the sender's fault.
+rt::Task<bool> Session::lacks_utf8(Transaction& t) {
+  if (!t.work.envelope.smtp_utf8 || connection_->engine().capabilities().smtp_utf8) co_return false;
+  const Result<std::string> front = co_await t.work.content.read(loop_, 0, kHeaderLookMax);
+  if (!front.has_value()) co_return false;  // reading it to send it will tell
+  const std::string_view header = std::string_view(*front).substr(0, front->find("\r\n\r\n"));
+  co_return !std::ranges::all_of(header, is_ascii);
 }
 
 // Hands the envelope to the engine; false when nothing is left to send.
@@ -141,7 +167,7 @@ bool Session::begin(Transaction& t) {
     Result<smtp::Path> path = path_of(r.address);
     if (!path.has_value()) {
       t.settle(i, queue::CarryVerdict::permanent, model::QueueReason::not_sendable,
-               record_of({0, {}, path.error().to_text()}, model::Stage::recipient,
+               record_of({0, {5, 1, 3}, path.error().to_text()}, model::Stage::recipient,
                          connection_->peer(), loop_.wall()));
       continue;
     }
@@ -169,8 +195,9 @@ rt::Task<bool> Session::send_content(Transaction& t, rt::Deadline deadline) {
   smtp::Client& engine = connection_->engine();
   const auto unsendable = [&](const Error& error, model::QueueReason reason) {
     const bool final = reason == model::QueueReason::not_sendable;
-    t.settle_all(final ? queue::CarryVerdict::permanent : queue::CarryVerdict::transient, reason,
-                 record_of({0, {}, error.to_text()}, model::Stage::data, "", loop_.wall()));
+    t.settle_all(
+        final ? queue::CarryVerdict::permanent : queue::CarryVerdict::transient, reason,
+        record_of({0, {}, error.to_text()}, model::Stage::data, connection_->peer(), loop_.wall()));
     connection_->close();  // without the final dot: the peer has no message
   };
   const uint64_t size = t.work.content.size_bytes();
@@ -199,6 +226,7 @@ rt::Task<bool> Session::send_content(Transaction& t, rt::Deadline deadline) {
     if (offset < size) {
       const Status flushed = co_await connection_->flush(deadline);
       if (!flushed.has_value()) co_return true;  // the event tells
+      co_await connection_->hear();
     }
   }
   const Status finished = engine.finish_content();
@@ -209,65 +237,88 @@ rt::Task<bool> Session::send_content(Transaction& t, rt::Deadline deadline) {
   co_return true;
 }
 
-// Until the transaction is over; false when the connection was lost under it.
-rt::Task<bool> Session::transact(Transaction& t, rt::Deadline deadline) {
-  if (!begin(t)) co_return true;
+Session::Served Session::on_lost(Transaction& t, smtp::Lost lost) {
+  Fault fault = connection_->fault_of(lost);
+  if (lost.reply.has_value() && lost.stage == smtp::Stage::content && lost.reply->code != 421) {
+    // The peer did not want to see the rest: its word on this message, and no fault of the lane.
+    t.settle_all_by(*lost.reply, fault.reply);
+    return Served::lost;
+  }
+  if (lost.maybe_delivered()) {
+    t.settle_all(queue::CarryVerdict::transient, model::QueueReason::maybe_delivered, fault.reply);
+  }
+  t.result.lane_fault = fault.reason;
+  t.result.fault = std::move(fault.reply);
+  return t.peer_spoke || lost.maybe_delivered() ? Served::lost : Served::unused;
+}
+
+// What the peer says of the sender, a recipient or the message.
+void Session::on_reply(Transaction& t, const smtp::ClientEvent& event) {
   const std::string& peer = connection_->peer();
-  for (;;) {
-    smtp::ClientEvent event = co_await connection_->next(deadline);
-    const Time now = loop_.wall();
-    if (auto* lost = std::get_if<smtp::Lost>(&event)) {
-      Fault fault = connection_->fault_of(*lost);
-      if (lost->reply.has_value()) t.peer_spoke = true;
-      if (lost->maybe_delivered()) {
-        t.peer_spoke = true;
-        t.settle_all(queue::CarryVerdict::transient, model::QueueReason::maybe_delivered,
-                     fault.reply);
-      }
-      t.result.lane_fault = fault.reason;
-      t.result.fault = std::move(fault.reply);
-      co_return false;
+  const Time now = loop_.wall();
+  if (const auto* sender = std::get_if<smtp::SenderReply>(&event)) {
+    if (sender->reply.is_negative()) {
+      t.settle_all_by(sender->reply, record_of(sender->reply, model::Stage::sender, peer, now));
     }
+  } else if (const auto* rcpt = std::get_if<smtp::RecipientReply>(&event)) {
+    if (rcpt->reply.is_negative() && rcpt->recipient < t.sent.size()) {
+      t.settle_by(t.sent[rcpt->recipient], rcpt->reply,
+                  record_of(rcpt->reply, model::Stage::recipient, peer, now));
+    }
+  } else if (const auto* data = std::get_if<smtp::DataReply>(&event)) {
+    t.settle_all_by(data->reply, record_of(data->reply, model::Stage::data, peer, now));
+  } else if (const auto* reply = std::get_if<smtp::MessageReply>(&event)) {
+    const model::ReplyRecord record = record_of(reply->reply, model::Stage::final, peer, now);
+    if (!reply->recipient.has_value()) {
+      t.settle_all_by(reply->reply, record);
+    } else if (*reply->recipient < t.sent.size()) {
+      t.settle_by(t.sent[*reply->recipient], reply->reply, record);
+    }
+  }
+}
+
+rt::Task<Session::Served> Session::transact(Transaction& t, rt::Deadline deadline) {
+  const bool lacking = co_await lacks_utf8(t);
+  if (lacking) {
+    model::ReplyRecord record =
+        record_of({0, {5, 6, 7}, "the header is in UTF-8 and the peer does not offer SMTPUTF8"},
+                  model::Stage::sender, connection_->peer(), loop_.wall());
+    t.settle_all(queue::CarryVerdict::permanent, model::QueueReason::not_sendable, record);
+    co_return Served::yes;
+  }
+  if (!begin(t)) co_return Served::yes;
+  for (;;) {
+    const smtp::ClientEvent event = co_await connection_->next(deadline);
+    if (const auto* lost = std::get_if<smtp::Lost>(&event)) co_return on_lost(t, *lost);
     if (std::holds_alternative<smtp::Closed>(event)) {
       t.result.lane_fault = model::QueueReason::connection_lost;
-      t.result.fault = record_of({0, {}, "the connection ended"}, model::Stage::sender, peer, now);
-      co_return false;
+      t.result.fault = record_of({0, {}, "the connection ended"}, model::Stage::sender,
+                                 connection_->peer(), loop_.wall());
+      co_return t.peer_spoke ? Served::lost : Served::unused;
+    }
+    const auto* sender = std::get_if<smtp::SenderReply>(&event);
+    // "421 idle too long" was said before it saw our MAIL.
+    if (sender != nullptr && sender->reply.code == 421 && t.on_kept_connection) {
+      co_return Served::unused;
     }
     t.peer_spoke = true;
-    if (auto* sender = std::get_if<smtp::SenderReply>(&event)) {
-      if (sender->reply.is_negative()) {
-        t.settle_all_by(sender->reply, record_of(sender->reply, model::Stage::sender, peer, now));
-      }
-    } else if (auto* rcpt = std::get_if<smtp::RecipientReply>(&event)) {
-      if (rcpt->reply.is_negative() && rcpt->recipient < t.sent.size()) {
-        t.settle_by(t.sent[rcpt->recipient], rcpt->reply,
-                    record_of(rcpt->reply, model::Stage::recipient, peer, now));
-      }
-    } else if (auto* data = std::get_if<smtp::DataReply>(&event)) {
-      t.settle_all_by(data->reply, record_of(data->reply, model::Stage::data, peer, now));
-    } else if (std::holds_alternative<smtp::DataReady>(event)) {
+    on_reply(t, event);
+    if (std::holds_alternative<smtp::MessageDone>(event)) co_return Served::yes;
+    if (std::holds_alternative<smtp::DataReady>(event)) {
       const bool given = co_await send_content(t, deadline);
-      if (!given) co_return true;
-    } else if (auto* reply = std::get_if<smtp::MessageReply>(&event)) {
-      const model::ReplyRecord record = record_of(reply->reply, model::Stage::final, peer, now);
-      if (!reply->recipient.has_value()) {
-        t.settle_all_by(reply->reply, record);
-      } else if (*reply->recipient < t.sent.size()) {
-        t.settle_by(t.sent[*reply->recipient], reply->reply, record);
-      }
-    } else if (std::holds_alternative<smtp::MessageDone>(event)) {
-      co_return true;
+      if (!given) co_return Served::lost;
     }
   }
 }
 
 rt::Task<void> Session::close(rt::Deadline deadline) {
-  if (connection_ == nullptr || connection_->is_over()) co_return;
+  if (connection_ == nullptr || connection_->engine().phase() != smtp::Stage::idle) co_return;
   connection_->engine().quit();
   while (!connection_->is_over()) {
     const smtp::ClientEvent event = co_await connection_->next(deadline);
     static_cast<void>(event);  // polite, nothing depends on it
   }
+  connection_->close();
 }
 
 }  // namespace

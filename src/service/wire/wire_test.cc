@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "rt_sim/simulation.h"
-#include "service/wire/detail/pair_test.h"
+#include "service/wire/detail/wire_test_pair.h"
 
 namespace ph::wire {
 namespace {

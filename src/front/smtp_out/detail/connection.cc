@@ -57,10 +57,24 @@ rt::Task<Status> Connection::flush(rt::Deadline deadline) {
     if (sent.has_value()) continue;
     loss_ = sent.error().is(rt::kTimedOut) ? model::QueueReason::timed_out
                                            : model::QueueReason::connection_lost;
+    co_await hear();  // who could not be written to may have said why before
     engine_.lost(sent.error().to_text());
     co_return sent;
   }
   co_return Status();
+}
+
+rt::Task<void> Connection::hear() {
+  const Result<wire::Filled> filled = co_await wire_.fill(rt::Deadline::at(loop_.now()));
+  static_cast<void>(filled);  // what it read is in input()
+  const size_t taken = engine_.feed(wire_.input());
+  wire_.consume(taken);
+}
+
+rt::Task<bool> Connection::is_still_good() {
+  if (over_ || engine_.phase() != smtp::Stage::idle || !wire_.input().empty()) co_return false;
+  const Result<wire::Filled> filled = co_await wire_.fill(rt::Deadline::at(loop_.now()));
+  co_return filled.has_value() ? *filled == wire::Filled::nudged : filled.error().is(rt::kTimedOut);
 }
 
 rt::Task<smtp::ClientEvent> Connection::next(rt::Deadline deadline) {

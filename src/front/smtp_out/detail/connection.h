@@ -30,6 +30,10 @@ class Connection {
   smtp::Client& engine() { return engine_; }
   const std::string& peer() const { return peer_; }
   bool is_over() const { return over_; }
+  // What the peer has said already, without waiting: a refusal in the middle of the content.
+  rt::Task<void> hear();
+  // Of an idle connection, without waiting: whether the peer has neither spoken nor left.
+  rt::Task<bool> is_still_good();
   // Puts the engine's output on the wire without waiting for an answer.
   rt::Task<Status> flush(rt::Deadline deadline);
   rt::Task<Status> start_tls(tls::Engine engine, rt::Deadline deadline);
