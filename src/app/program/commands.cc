@@ -20,6 +20,7 @@ namespace {
 
 constexpr Duration kStartMax = Duration::minutes(2);
 constexpr Duration kStopMax = Duration::seconds(20);
+const std::vector<int> kEndingSignals = {SIGINT, SIGTERM};
 constexpr uint16_t kDemoHopPort = 2526;
 constexpr ErrorKind kBadAssignment{"app", "bad_assignment", Disposition::permanent};
 
@@ -73,7 +74,7 @@ struct Process {
 };
 
 Status Process::make(const DataFolder& folder) {
-  PH_TRY(runtime, rt_real::RealRuntime::create({.signals = {SIGINT, SIGTERM}}));
+  PH_TRY(runtime, rt_real::RealRuntime::create({.signals = kEndingSignals}));
   PH_TRY(Identity identity, load_identity(runtime->files(), folder));
   PH_TRY(store, open_store(*runtime, folder));
   server = std::make_unique<Server>(ServerPorts{*runtime, *store, schema, log, metrics,
@@ -218,7 +219,7 @@ int run_init(const InitArguments& arguments) {
     request.settings.push_back(std::move(*assignment));
   }
   const std::string records = dns_records(request);
-  const Status made = init(folder, std::move(request));
+  const Status made = init(folder, std::move(request), {});
   if (!made.has_value()) return complain(made.error());
   std::printf("Made %s with the account %s@%s and a self-signed certificate.\n",
               folder.path.c_str(), arguments.admin.c_str(), arguments.domain.c_str());
@@ -241,7 +242,7 @@ int run_serve(const std::string& data_folder) {
 int run_demo(const std::string& data_folder) {
   const DataFolder folder{data_folder};
   if (!folder_exists(folder.store())) {
-    const Status made = init(folder, demo_request());
+    const Status made = init(folder, demo_request(), kEndingSignals);
     if (!made.has_value()) return complain(made.error());
   }
   Process process;
