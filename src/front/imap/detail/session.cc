@@ -14,6 +14,7 @@ namespace {
 using imap::SessionState;
 
 constexpr Duration kHandshakeMax = Duration::seconds(60);
+constexpr Duration kFarewellMax = Duration::seconds(5);
 constexpr uint32_t kBadCommandsMax = 50;
 constexpr size_t kIdFieldsLogged = 4;
 
@@ -58,7 +59,7 @@ rt::Task<void> Session::run() {
   co_await talk();
   if (wanted_loop_ != nullptr) co_return;
   const bool flushed = co_await voice_.flush();
-  if (flushed) connection_->wire.shutdown_write();
+  if (flushed) co_await connection_->wire.finish(loop_.in(kFarewellMax));
   log_end();
 }
 
