@@ -26,6 +26,7 @@
 #include "kv_rocks/detail/group.h"
 #include "kv_rocks/detail/patience.h"
 #include "kv_rocks/detail/segment.h"
+#include "kv_rocks/detail/segment_writer.h"
 #include "kv_rocks/store.h"
 
 namespace ph::kv_rocks {

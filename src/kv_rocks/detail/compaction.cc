@@ -1,5 +1,7 @@
 #include "kv_rocks/detail/compaction.h"
 
+#include <algorithm>
+
 #include "base/digest.h"
 #include "kv/errors.h"
 
@@ -24,6 +26,11 @@ Status read_into(Slice& slice, const Database& database, const SegmentFile& file
   for (size_t i = 0; i < kSliceRecords && bytes < kSliceBytes && slice.next_offset < end; ++i) {
     PH_TRY(const auto octets, file.read(slice.next_offset, kRecordHeaderBytes));
     const auto header = decode_record_header(octets);
+    const uint64_t block = block_after(slice.next_offset);
+    if (!header.has_value() && block != slice.next_offset) {
+      slice.next_offset = std::min(block, end);  // what filled up a block
+      continue;
+    }
     if (!header.has_value()) return fail(kv::kDamaged, "the header of a record");
     const Location from{slice.segment, slice.next_offset, header->length, header->crc};
     slice.next_offset += record_bytes(from);

@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -148,10 +149,13 @@ struct Database::Parts {
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
   uint64_t flush_bytes_max = 0;  // what writing all memtables may take
   Recovery recovery;
+  std::mutex mutex;
+  std::unordered_set<const rocksdb::Snapshot*> snapshots;  // guarded by mutex
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families[static_cast<size_t>(f)]; }
   ~Parts() {
     if (db != nullptr) recovery.end(*db);
+    for (const auto* const snapshot : snapshots) db->ReleaseSnapshot(snapshot);
     for (auto* const handle : families) {
       if (handle != nullptr) db->DestroyColumnFamilyHandle(handle);
     }
@@ -245,8 +249,20 @@ Status Database::visit(Family family, std::string_view prefix, const Visitor& vi
   return {};
 }
 
-const rocksdb::Snapshot* Database::take_snapshot() { return parts_->db->GetSnapshot(); }
-void Database::release(const rocksdb::Snapshot* snapshot) { parts_->db->ReleaseSnapshot(snapshot); }
+const rocksdb::Snapshot* Database::take_snapshot() {
+  const rocksdb::Snapshot* const snapshot = parts_->db->GetSnapshot();
+  const std::lock_guard lock(parts_->mutex);
+  parts_->snapshots.insert(snapshot);
+  return snapshot;
+}
+
+void Database::release(const rocksdb::Snapshot* snapshot) {
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->snapshots.erase(snapshot);
+  }
+  parts_->db->ReleaseSnapshot(snapshot);
+}
 
 void Database::put(rocksdb::WriteBatch& batch, Family family, std::string_view key,
                    std::string_view value) const {

@@ -20,7 +20,7 @@
 #include "kv/store.h"
 #include "kv_rocks/detail/database.h"
 #include "kv_rocks/detail/keys.h"
-#include "kv_rocks/detail/segment.h"
+#include "kv_rocks/detail/segment_writer.h"
 
 namespace ph::kv_rocks {
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,33 +23,6 @@ namespace {
 constexpr std::string_view kMagic = "PHs1";
 constexpr std::string_view kSuffix = ".seg";
 
-Error io_error(std::string_view what) {
-  const int code = errno;
-  const bool full = code == ENOSPC || code == EDQUOT;
-  return fail(full ? kv::kDiskFull : kv::kIo, std::string(what) + ": " + std::strerror(code));
-}
-
-Status write_all(int descriptor, std::vector<iovec>& pieces, uint64_t offset) {
-  size_t first = 0;
-  while (first < pieces.size()) {
-    const size_t count = std::min<size_t>(pieces.size() - first, 1024);
-    const ssize_t done =
-        pwritev(descriptor, &pieces[first], static_cast<int>(count), static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return io_error("writing a segment");
-    offset += static_cast<uint64_t>(done);
-    auto left = static_cast<size_t>(done);
-    while (first < pieces.size() && left >= pieces[first].iov_len) {
-      left -= pieces[first].iov_len;
-      ++first;
-    }
-    if (left == 0) continue;
-    pieces[first].iov_base = static_cast<char*>(pieces[first].iov_base) + left;
-    pieces[first].iov_len -= left;
-  }
-  return {};
-}
-
 Status sync_folder(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return io_error("opening the folder of segments");
@@ -62,6 +34,12 @@ Status sync_folder(const std::string& path) {
 }
 
 }  // namespace
+
+Error io_error(std::string_view what) {
+  const int code = errno;
+  const bool full = code == ENOSPC || code == EDQUOT;
+  return fail(full ? kv::kDiskFull : kv::kIo, std::string(what) + ": " + std::strerror(code));
+}
 
 std::string encode(const RecordHeader& header) {
   const std::string rest =
@@ -131,11 +109,11 @@ Result<std::shared_ptr<SegmentFile>> SegmentFolder::open(SegmentNumber number) {
   return file;
 }
 
-Result<std::shared_ptr<SegmentFile>> SegmentFolder::create(SegmentNumber number, uint64_t bytes) {
+Status SegmentFolder::create(SegmentNumber number, uint64_t bytes) {
   const std::string path = path_of(number);
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (descriptor < 0) return io_error("making a segment");
-  auto file = std::make_shared<SegmentFile>(descriptor);
+  const SegmentFile file(descriptor);
   // Allocated at once, so that later syncs need not write the file's metadata.
   const int code = posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
   errno = code;
@@ -145,10 +123,15 @@ Result<std::shared_ptr<SegmentFile>> SegmentFolder::create(SegmentNumber number,
     return error;
   }
   if (fsync(descriptor) != 0) return io_error("syncing a segment");
-  PH_TRY_STATUS(sync_folder(path_));
-  const std::lock_guard lock(mutex_);
-  open_.put(number.value, file);
-  return file;
+  return sync_folder(path_);
+}
+
+Result<std::unique_ptr<SegmentFile>> SegmentFolder::open_for_blocks(SegmentNumber number) {
+  const std::string path = path_of(number);
+  int descriptor = ::open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC);
+  if (descriptor < 0 && errno == EINVAL) descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return io_error("opening a segment");
+  return std::make_unique<SegmentFile>(descriptor);
 }
 
 void SegmentFolder::remove(SegmentNumber number) {
@@ -161,70 +144,6 @@ uint64_t SegmentFolder::free_bytes() const {
   struct statvfs figures{};
   if (statvfs(path_.c_str(), &figures) != 0) return 0;
   return static_cast<uint64_t>(figures.f_bavail) * figures.f_frsize;
-}
-
-Status SegmentWriter::resume(SegmentNumber number, uint64_t end) {
-  PH_TRY(file_, folder_.open(number));
-  number_ = number;
-  end_ = end;
-  written_ = end;
-  return {};
-}
-
-Status SegmentWriter::write_placed() {
-  if (placed_.empty()) return {};
-  std::vector<iovec> pieces;
-  pieces.reserve(placed_.size() * 2);
-  for (Placed& record : placed_) {
-    pieces.push_back({record.header.data(), record.header.size()});
-    if (record.bytes->empty()) continue;
-    // pwritev only reads it.
-    pieces.push_back({const_cast<char*>(record.bytes->data()), record.bytes->size()});
-  }
-  PH_TRY_STATUS(write_all(file_->descriptor(), pieces, written_));
-  if (fdatasync(file_->descriptor()) != 0) return io_error("syncing a segment");
-  written_ = end_;
-  placed_.clear();
-  return {};
-}
-
-Status SegmentWriter::rotate() {
-  PH_TRY_STATUS(write_placed());
-  auto fresh = folder_.create(next_, segment_bytes_);
-  if (!fresh.has_value()) return std::move(fresh).error();
-  if (file_ != nullptr) {
-    sealed_.push_back(number_);
-    // Gives back what was allocated and not needed; failing costs room only.
-    [[maybe_unused]] const int ignored =
-        ftruncate(file_->descriptor(), static_cast<off_t>(written_));
-  }
-  file_ = std::move(*fresh);
-  number_ = next_;
-  ++next_.value;
-  end_ = 0;
-  written_ = 0;
-  return {};
-}
-
-Result<Location> SegmentWriter::place(kv::BlobId id, kv::BlobBytes bytes) {
-  const uint64_t size = kRecordHeaderBytes + bytes->size();
-  const bool full = end_ > 0 && end_ + size > segment_bytes_;
-  if (file_ == nullptr || full) PH_TRY_STATUS(rotate());
-  Location at{number_, end_, bytes->size(), crc32c(*bytes)};
-  placed_.push_back({encode(RecordHeader{id, at.length, at.crc}), std::move(bytes)});
-  end_ += size;
-  return at;
-}
-
-Status SegmentWriter::flush() {
-  Status done = write_placed();
-  if (!done.has_value()) discard();
-  return done;
-}
-
-void SegmentWriter::discard() {
-  placed_.clear();
-  end_ = written_;
 }
 
 }  // namespace ph::kv_rocks

@@ -1,12 +1,12 @@
 // Segment files: the octets of large blobs, one record behind the other.
 //
 // A record is a header (magic, crc32c of the header, crc32c of the octets, length, blob id) and the
-// octets. What lies behind the end that SegmentAccount keeps is garbage of a crash and is written
-// over. Only the committer appends; everybody may read.
+// octets. Each flush begins a block, so zeros may lie between two records. What lies behind the end
+// that SegmentAccount keeps is garbage of a crash and is written over. Only the committer appends
+// (see segment_writer.h); everybody may read.
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,6 +26,13 @@ struct RecordHeader {
   uint64_t length = 0;
   uint32_t crc = 0;
 };
+inline constexpr uint64_t kBlockBytes = 4096;
+constexpr uint64_t block_after(uint64_t offset) {
+  return (offset + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+}
+
+// The error that errno tells of.
+Error io_error(std::string_view what);
 std::string encode(const RecordHeader& header);
 std::optional<RecordHeader> decode_record_header(std::string_view octets);
 
@@ -53,8 +60,10 @@ class SegmentFolder {
   std::vector<SegmentNumber> list() const;
   // Shared by the readers that use it now and the table of open files. kNoBlob when it is gone.
   Result<std::shared_ptr<SegmentFile>> open(SegmentNumber number);
-  // A new file with `bytes` allocated, in the folder for good.
-  Result<std::shared_ptr<SegmentFile>> create(SegmentNumber number, uint64_t bytes);
+  // Makes a new file with `bytes` allocated, in the folder for good.
+  Status create(SegmentNumber number, uint64_t bytes);
+  // For writing whole blocks past the page cache, where the file system can do that.
+  Result<std::unique_ptr<SegmentFile>> open_for_blocks(SegmentNumber number);
   void remove(SegmentNumber number);
   uint64_t free_bytes() const;
 
@@ -65,47 +74,6 @@ class SegmentFolder {
   std::string path_;
   std::mutex mutex_;
   BoundedCache<uint64_t, std::shared_ptr<SegmentFile>> open_{kOpenFilesMax};
-};
-
-// The segment that grows. Committer only.
-class SegmentWriter {
- public:
-  SegmentWriter(SegmentFolder& folder, uint64_t segment_bytes)
-      : folder_(folder), segment_bytes_(segment_bytes) {}
-
-  // Goes on in `number` at `end`.
-  Status resume(SegmentNumber number, uint64_t end);
-  void set_next(SegmentNumber number) { next_ = number; }
-
-  // A place for the record, in the present segment or a fresh one; nothing is written yet.
-  Result<Location> place(kv::BlobId id, kv::BlobBytes bytes);
-  // Writes and syncs all that was placed. On failure nothing of it counts.
-  Status flush();
-  // Forgets what was placed since the last flush.
-  void discard();
-  // Segments that were full and will not grow any more; until their accounts say so durably.
-  const std::vector<SegmentNumber>& sealed() const { return sealed_; }
-  void forget_sealed() { sealed_.clear(); }
-  SegmentNumber current() const { return number_; }
-  uint64_t end() const { return end_; }
-
- private:
-  struct Placed {
-    std::string header;
-    kv::BlobBytes bytes;
-  };
-  Status rotate();
-  Status write_placed();
-
-  SegmentFolder& folder_;
-  uint64_t segment_bytes_;
-  SegmentNumber number_;
-  SegmentNumber next_{1};
-  std::shared_ptr<SegmentFile> file_;  // shared with readers
-  uint64_t end_ = 0;                   // with what is placed
-  uint64_t written_ = 0;               // without
-  std::vector<Placed> placed_;
-  std::vector<SegmentNumber> sealed_;
 };
 
 }  // namespace ph::kv_rocks
