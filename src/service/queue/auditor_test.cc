@@ -22,7 +22,8 @@ rt::Task<Status> edit(kv::Partition& partition, rt::Deadline deadline, kv::Batch
 
 // Edits the table of a machine that is down.
 struct Damage {
-  explicit Damage(World& world) : w(world), tool(world.sim.add_host({.name = "tool" + std::to_string(++world.tools)})) {
+  explicit Damage(World& world)
+      : w(world), tool(world.sim.add_host({.name = "tool" + std::to_string(++world.tools)})) {
     w.host.kill(rt_sim::Crash::process);
     store = std::make_unique<kv_mem::MemStore>(w.disk);
     partition = std::move(*store->open(tool.loop(), "queue/0"));

@@ -21,6 +21,7 @@ struct Gatherer::Group {
   kv::Batch batch;
   std::optional<Status> result;
   bool settled_by_proof = false;
+  Time lowest = Time::max();
   std::vector<rt::Parking*> waiting;
 
   bool is_full() const {
@@ -37,6 +38,18 @@ kv::Batch& Gatherer::batch() {
   if (open_ != nullptr && open_->is_full()) full_.push_back(std::move(open_));
   if (open_ == nullptr) open_ = std::make_shared<Group>();
   return open_->batch;
+}
+
+void Gatherer::note(Time when) {
+  if (open_ != nullptr) open_->lowest = std::min(open_->lowest, when);
+}
+
+Time Gatherer::lowest_unsettled() const {
+  Time lowest = doubtful_;
+  if (open_ != nullptr) lowest = std::min(lowest, open_->lowest);
+  for (const auto& group : full_) lowest = std::min(lowest, group->lowest);
+  for (const auto& group : running_) lowest = std::min(lowest, group->lowest);
+  return lowest;
 }
 
 std::shared_ptr<Gatherer::Group> Gatherer::take() {
@@ -83,17 +96,22 @@ rt::Task<void> Gatherer::run() {
     idle = false;
     if (group == nullptr) break;
     ++commits_;
+    running_.push_back(group);
     auto answer = co_await partition_.commit(
         std::move(group->batch), {.expected = std::nullopt, .deadline = home_.in(kCommitTime)});
     if (answer.has_value()) {
       group->result.emplace();
+      doubtful_ =
+          Time::max();  // commits keep their order: what was before is visible or never will be
     } else if (answer.error().is(kv::kUncertain)) {
       Status settled = co_await settle(home_.in(kCommitTime));
       group->settled_by_proof = settled.has_value();
+      if (!settled.has_value()) doubtful_ = std::min(doubtful_, group->lowest);
       group->result.emplace(settled.has_value() ? Status{} : Status(std::move(settled).error()));
     } else {
       group->result.emplace(std::move(answer).error());
     }
+    std::erase(running_, group);
     for (rt::Parking* parking : group->waiting) parking->wake();
   }
   --runners_;

@@ -40,6 +40,11 @@ class Gatherer {
 
   uint64_t commits() const { return commits_; }
 
+  // What is in batch() makes an entry at `when` in the index by time.
+  void note(Time when);
+  // The earliest time noted for changes that readers may not see yet; Time::max() if there is none.
+  Time lowest_unsettled() const;
+
  private:
   struct Group;
   rt::Task<void> run();
@@ -51,6 +56,8 @@ class Gatherer {
   std::string name_;
   std::shared_ptr<Group> open_;  // shared by everyone whose changes are in it
   std::deque<std::shared_ptr<Group>> full_;
+  std::vector<std::shared_ptr<Group>> running_;  // being committed
+  Time doubtful_ = Time::max();                  // noted for a commit whose answer nobody knows
   size_t runners_ = 0;
   size_t idle_runners_ = 0;  // spawned, have not taken a group yet
   uint64_t commits_ = 0;

@@ -199,8 +199,25 @@ rt::Task<Result<std::vector<QueueRow>>> Ledger::rows(QueueId id, uint32_t first,
   co_return std::move(out);
 }
 
-kv::Range Ledger::due_range(Time until, size_t limit) {
+Ledger::FloorMark Ledger::mark_floor() {
+  noted_ = Time::max();
+  return {std::min(intake_.lowest_unsettled(), changes_.lowest_unsettled())};
+}
+
+void Ledger::raise_floor(const FloorMark& mark, Time first_found) {
+  floor_ = std::max(floor_, std::min({first_found, mark.unsettled, noted_}));
+}
+
+void Ledger::note_due(Time when) {
+  intake_.note(when);
+  changes_.note(when);
+  floor_ = std::min(floor_, when);
+  noted_ = std::min(noted_, when);
+}
+
+kv::Range Ledger::due_range(Time until, size_t limit) const {
   kv::Range range = kv::prefix_range(kDuePrefix);
+  if (floor_ > Time()) range.from = OrderedKey(kDuePrefix).time(floor_).take();
   if (until < Time::max()) {
     range.to = OrderedKey(kDuePrefix).time(until + Duration::microseconds(1)).take();
   }
@@ -272,6 +289,7 @@ void Ledger::add_row(kv::Batch& batch, const QueueRow& row) {
   batch.put(row_key(row.id, row.index), encode(row));
   if (!model::is_end(row.state)) {
     batch.put(due_key(row.next_action_at, row.id, row.index), due_value(row));
+    note_due(row.next_action_at);
   }
   touched(row.id);
 }

@@ -129,8 +129,19 @@ class Ledger {
   rt::Task<Result<std::vector<model::QueueRow>>> rows(model::QueueId id, uint32_t first,
                                                       size_t limit);
   rt::Task<Result<DuePage>> due(kv::Range range);
-  // All index entries up to `until` included.
-  static kv::Range due_range(Time until, size_t limit);
+  // All index entries up to `until` included, from the floor on.
+  kv::Range due_range(Time until, size_t limit) const;
+
+  // The floor: no entry of the index is before it. Entries that have gone leave marks behind which
+  // a scan must pass one by one, so a scan that begins at the floor costs what is there, not what
+  // was. A reader of the index's front takes a mark, reads, and tells the first entry that it
+  // found: the floor rises to it, but for what was being written meanwhile.
+  struct FloorMark {
+    Time unsettled;
+  };
+  FloorMark mark_floor();
+  void raise_floor(const FloorMark& mark, Time first_found);
+  Time floor() const { return floor_; }
   rt::Task<Result<std::vector<model::QueueId>>> by_message_id(std::string message_id, size_t limit);
   rt::Task<Result<std::optional<model::QueueId>>> by_handover(std::string handover_id);
 
@@ -165,6 +176,7 @@ class Ledger {
     uint64_t generation = 0;
   };
   Gatherer& gatherer(Way way) { return way == Way::intake ? intake_ : changes_; }
+  void note_due(Time when);
   void unguard(model::QueueId id);
   void touched(model::QueueId id);
 
@@ -177,6 +189,8 @@ class Ledger {
   std::unordered_map<model::QueueId, std::unique_ptr<Guarded>> guarded_;
   std::unordered_map<model::QueueId, Watched> watched_;
   uint64_t generations_ = 0;
+  Time floor_;
+  Time noted_ = Time::max();  // the earliest entry written since the last mark
   Gatherer intake_;
   Gatherer changes_;
 };

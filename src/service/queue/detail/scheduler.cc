@@ -109,11 +109,23 @@ rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
     saw_due_ = false;
     next_full_pass_ = core_.home.now() + kBusyRecheck;
   }
-  std::optional<kv::Range> range = Ledger::due_range(now, kPage);
-  if (!cursor_.empty()) range->from = cursor_;
+  const Ledger::FloorMark mark = core_.ledger.mark_floor();
+  bool at_front = cursor_.empty();
+  if (at_front && core_.ledger.floor() > now) {
+    pass_began_ = now;
+    co_return Pass::complete;
+  }
+  std::optional<kv::Range> range = core_.ledger.due_range(now, kPage);
+  if (!cursor_.empty()) range->from = std::max(range->from, cursor_);
   while (range.has_value()) {
     auto page = co_await core_.ledger.due(std::move(*range));
     if (!page.has_value()) co_return Pass::failed;
+    if (std::exchange(at_front, false) && page->strays.empty()) {
+      const bool found = !page->entries.empty();
+      if (found || !page->rest) {
+        core_.ledger.raise_floor(mark, found ? page->entries.front().when : now);
+      }
+    }
     last_progress_ = core_.home.now();
     Group group;
     for (const DueEntry& entry : page->entries) {
@@ -145,8 +157,8 @@ rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
 rt::Task<void> Scheduler::look_ahead(Time now) {
   std::unordered_map<uint32_t, size_t> wants = dispatcher_.wants();
   if (wants.empty()) co_return;
-  std::optional<kv::Range> range = Ledger::due_range(Time::max(), kPage);
-  range->from = due_key(now, model::QueueId{0}, 0);
+  std::optional<kv::Range> range = core_.ledger.due_range(Time::max(), kPage);
+  range->from = std::max(range->from, due_key(now, model::QueueId{0}, 0));
   while (range.has_value() && !wants.empty()) {
     auto page = co_await core_.ledger.due(std::move(*range));
     if (!page.has_value()) co_return;
@@ -184,10 +196,12 @@ rt::Task<bool> Scheduler::start_group(Group group, Reach reach) {
 rt::Task<Instant> Scheduler::next_wake(Pass result, Time now) {
   const Instant at = core_.home.now();
   if (result != Pass::complete || saw_due_) co_return at + kBusyRecheck;
-  kv::Range range = Ledger::due_range(Time::max(), 1);
+  const Ledger::FloorMark mark = core_.ledger.mark_floor();
+  kv::Range range = core_.ledger.due_range(Time::max(), 1);
   auto page = co_await core_.ledger.due(std::move(range));
   if (!page.has_value()) co_return at + kBusyRecheck;
   if (page->entries.empty()) co_return at + rt::kIdleRecheck;
+  if (page->strays.empty()) core_.ledger.raise_floor(mark, page->entries.front().when);
   const Duration wait = page->entries.front().when - now;
   co_return at + std::clamp(wait, Duration::milliseconds(1), rt::kIdleRecheck);
 }
