@@ -170,10 +170,14 @@ rt::Task<Status> client_task(rt::Runtime& runtime, cli::Options options, cli::Ch
   co_return Status();
 }
 
-Status init(const DataFolder& folder, InitRequest request) {
+// `signals`: what the process waits for afterwards; the storage library keeps the threads made
+// here.
+Status init(const DataFolder& folder, InitRequest request, std::vector<int> signals) {
   config::Schema schema;
   add_all_settings(schema);
-  PH_TRY(auto runtime, rt_real::RealRuntime::create(one_loop()));
+  rt_real::RealOptions options = one_loop();
+  options.signals = std::move(signals);
+  PH_TRY(auto runtime, rt_real::RealRuntime::create(std::move(options)));
   PH_TRY_STATUS(runtime->files().make_folder(folder.path, rt::FileAccess::owner_only));
   PH_TRY(auto store, open_store(*runtime, folder));
   const Status made =
