@@ -36,6 +36,7 @@ class SimLoop final : public rt::Loop {
   Instant next_wake() const;
   void freeze_until(Instant when);
   bool frozen() const;
+  Instant frozen_until() const { return frozen_until_; }
   // Nothing runs here any more: drops what was posted, kills guests.
   void stop();
 

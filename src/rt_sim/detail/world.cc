@@ -191,7 +191,7 @@ void World::report(std::string finding) {
 void World::look_through_registry() {
   const Instant limit = now_ - options_.overdue_grace;
   for (const SimLoop* loop : loops_) {
-    if (loop->frozen()) continue;
+    if (loop->frozen_until() >= limit) continue;  // frozen, or has not had its turn since
     for (const rt::Activity* activity : loop->activities()) {
       const rt::Wait& wait = activity->wait();
       if (wait.what == nullptr) continue;
