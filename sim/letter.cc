@@ -96,7 +96,8 @@ class Sender {
              smtp::to_text(reply->reply));
     } else if (std::holds_alternative<smtp::MessageDone>(event)) {
       settle(Fate::refused, words_);
-      engine_.quit();
+      // Not when the next event is that the connection is lost.
+      if (engine_.phase() == smtp::Stage::idle) engine_.quit();
     } else if (const auto* lost = std::get_if<smtp::Lost>(&event)) {
       settle(lost->maybe_delivered() ? Fate::unknown : Fate::refused, lost->reason);
       over_ = true;

@@ -30,10 +30,17 @@ constexpr size_t kRowsMax = 5000;
 constexpr size_t kFindingsMax = 20;
 
 std::string describe(const QueueRow& row) {
-  return fmt::format("{} {} for <{}> is {} because {}, next action {} ({})", model::to_text(row.id),
-                     row.index, row.recipient.address, model::to_text(row.state),
-                     model::to_text(row.reason), to_iso8601(row.next_action_at),
-                     model::next_action_of(row));
+  std::string out =
+      fmt::format("{} {} for <{}> is {} because {}", model::to_text(row.id), row.index,
+                  row.recipient.address, model::to_text(row.state), model::to_text(row.reason));
+  if (!model::is_end(row.state)) {
+    out += fmt::format(", next action {} ({})", to_iso8601(row.next_action_at),
+                       model::next_action_of(row));
+  }
+  if (row.history.empty()) return out;
+  const model::ReplyRecord& last = row.history.back();
+  return out + fmt::format(", last reply at {} of {}: {}", model::to_text(last.stage), last.host,
+                           model::to_text(last));
 }
 
 class Run {
