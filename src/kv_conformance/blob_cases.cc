@@ -178,6 +178,37 @@ void blobs_are_there_after_reopening(World& world) {
   }
 }
 
+// Neighbours in one sync: what a refused batch did before its refusal is not seen by the next one.
+void a_refused_batch_does_not_touch_its_neighbours(World& world) {
+  auto p = world.open("p");
+  for (const size_t size : kSizes) {
+    const Content added(size, 1);
+    const Content kept(size + 1, 2);
+    ASSERT_TRUE(world.commit(*p, with_blob(Change::add, kept, "t")).has_value());
+    std::vector<kv::Batch> batches;
+    batches.push_back(put_batch("before", "x"));
+    kv::Batch refused = with_blob(Change::add, added, "t");
+    refused.unlink_blob(kept.id, "t");
+    refused.put("part", "x");
+    refused.link_blob(kv::blob_id_of("absent"), "t");
+    batches.push_back(std::move(refused));
+    batches.push_back(with_blob(Change::link, added, "u"));
+    batches.push_back(with_blob(Change::link, kept, "u"));
+    const auto answers = world.commit_all(*p, std::move(batches));
+    EXPECT_TRUE(answers[0].has_value());
+    EXPECT_FALSE(answers[1].has_value());
+    EXPECT_FALSE(answers[2].has_value());
+    EXPECT_TRUE(answers[3].has_value());
+    EXPECT_FALSE(is_there(world, added));
+    EXPECT_TRUE(is_there(world, kept));
+    EXPECT_EQ(world.get(*p, "part"), std::nullopt);
+    ASSERT_TRUE(world.commit(*p, with_blob(Change::unlink, kept, "u")).has_value());
+    EXPECT_TRUE(is_there(world, kept));
+    ASSERT_TRUE(world.commit(*p, with_blob(Change::unlink, kept, "t")).has_value());
+    EXPECT_FALSE(is_there(world, kept));
+  }
+}
+
 // More references than an engine may keep at hand, coming and going in another order.
 void many_references_are_counted(World& world) {
   auto a = world.open("a");
@@ -222,6 +253,7 @@ void add_blob_cases(Cases& cases) {
   cases["TwoPartitionsShareABlob"] = two_partitions_share_a_blob;
   cases["ChangesOfOneBatchAreMadeInOrder"] = changes_of_one_batch_are_made_in_order;
   cases["DyingAndComingBackInOnePipeline"] = dying_and_coming_back_in_one_pipeline;
+  cases["ARefusedBatchDoesNotTouchItsNeighbours"] = a_refused_batch_does_not_touch_its_neighbours;
   cases["ManyReferencesAreCounted"] = many_references_are_counted;
   cases["BlobsAreThereAfterReopening"] = blobs_are_there_after_reopening;
 }

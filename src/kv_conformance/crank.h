@@ -1,7 +1,8 @@
 // Loops turned by the test's own thread, and a Runtime of them that has a pool but no network.
 //
 // Time is virtual. With Idle::advance_clock a world in which nobody is ready moves on to its next
-// timer (engines without threads); with Idle::wait_for_post it waits for a post of another thread,
+// timer (engines without threads); with Idle::wait_for_post it waits for a post of another thread (a
+// minute at most: then the test program fails),
 // and time stands still unless the test moves it.
 #pragma once
 
@@ -39,7 +40,7 @@ class CrankedLoop final : public rt::Loop {
 
   // One turn: what was posted, due timers, what is ready. False if there was nothing.
   bool turn();
-  void wait_for_post();  // fails the process after a minute: a test never hangs
+  void wait_for_post();  // or for a moment
   void set_now(Instant now) { now_ = now; }
   void drop_posted();
 
