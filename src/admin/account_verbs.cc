@@ -17,17 +17,24 @@ Json describe(const directory::Account& account, const auth::Auth& auth) {
 rt::Task<Result<Json>> account_add(AccountPorts ports, Call call) {
   PH_CO_TRY(const std::string address, text_argument(call, "address"));
   PH_CO_TRY(std::string password, text_argument(call, "password", ""));
-  // The password first: an account without one cannot be used, a verifier without an account
-  // neither.
-  if (!password.empty()) {
-    if (ports.directory.account_of(address).has_value()) {
-      co_return fail(directory::kExists, address + " exists already");
-    }
-    PH_CO_TRY_STATUS(co_await ports.auth.set_password(address, std::move(password), call.deadline));
+  if (ports.directory.account_of(address).has_value()) {
+    co_return fail(directory::kExists, address + " exists already");
   }
-  PH_CO_TRY(const directory::Account account,
-            co_await ports.directory.add_account(address, call.deadline));
-  co_return describe(account, ports.auth);
+  // The password first: an account without one cannot be used, a verifier without an account
+  // neither. One that an earlier account of this name left behind must not open the new one.
+  if (!password.empty()) {
+    PH_CO_TRY_STATUS(co_await ports.auth.set_password(address, std::move(password), call.deadline));
+  } else if (ports.auth.has_password(address)) {
+    PH_CO_TRY_STATUS(co_await ports.auth.forget(address, call.deadline));
+  }
+  const Result<directory::Account> account =
+      co_await ports.directory.add_account(address, call.deadline);
+  if (account.has_value()) co_return describe(*account, ports.auth);
+  if (!ports.directory.account_of(address).has_value()) {
+    const Status forgotten = co_await ports.auth.forget(address, call.deadline);
+    static_cast<void>(forgotten);  // without an account it opens nothing
+  }
+  co_return account.error();
 }
 
 rt::Task<Result<Json>> account_list(AccountPorts ports, Call) {
@@ -47,10 +54,15 @@ rt::Task<Result<Json>> account_passwd(AccountPorts ports, Call call) {
   co_return describe(*account, ports.auth);
 }
 
+// The login ends first: whatever fails behind it, nobody comes in any more and the verb can be
+// repeated.
 rt::Task<Result<Json>> account_remove(AccountPorts ports, Call call) {
   PH_CO_TRY(const std::string address, text_argument(call, "address"));
-  PH_CO_TRY_STATUS(co_await ports.directory.remove_account(address, call.deadline));
+  if (!ports.directory.account_of(address).has_value()) {
+    co_return fail(directory::kNoSuchEntry, "there is no account " + address);
+  }
   PH_CO_TRY_STATUS(co_await ports.auth.forget(address, call.deadline));
+  PH_CO_TRY_STATUS(co_await ports.directory.remove_account(address, call.deadline));
   co_return Json{{"removed", address}};
 }
 

@@ -10,6 +10,8 @@
 namespace ph::admin {
 namespace {
 
+constexpr Duration kFarewellMax = Duration::seconds(2);
+
 std::string error_line(const Error& error) {
   const std::string kind = std::string(error.kind().module) + "." + std::string(error.kind().name);
   const std::string text = error.context().empty() ? kind : error.context();
@@ -47,7 +49,8 @@ rt::Task<std::string> answer_line(const Verbs& verbs, rt::Loop& loop, std::strin
   }
   const Handler* handler = verbs.find(verb->get<std::string>());
   if (handler == nullptr) {
-    co_return error_line(fail(kUnknownVerb, "there is no verb " + verb->get<std::string>()));
+    co_return error_line(
+        fail(kUnknownVerb, "there is no verb " + printable(verb->get<std::string>(), 64)));
   }
   const auto args = request.find("args");
   const auto who = request.find("who");
@@ -93,12 +96,16 @@ rt::Task<void> Control::serve(std::unique_ptr<rt::Stream> stream) {
   wire::Wire wire(std::move(stream));
   for (;;) {
     Result<std::string> line = co_await read_line(wire, ports_.loop.in(kIdleMax));
-    if (!line.has_value() || line->empty()) co_return;
-    std::string answer = co_await answer_line(ports_.verbs, ports_.loop, std::move(*line));
+    const bool overlong = !line.has_value() && line.error().is(kBadArgument);
+    if (!overlong && (!line.has_value() || line->empty())) co_return;
+    std::string answer = overlong ? error_line(line.error()) : std::string();
+    if (!overlong) answer = co_await answer_line(ports_.verbs, ports_.loop, std::move(*line));
     answer += '\n';
     const Status sent = co_await wire.send(std::move(answer), ports_.loop.in(kIdleMax));
     if (!sent.has_value()) co_return;
+    if (overlong) break;
   }
+  co_await wire.finish(ports_.loop.in(kFarewellMax));
 }
 
 rt::Task<Result<Json>> call(rt::Runtime& runtime, rt::Loop& loop, Request request, const Json& args,
@@ -122,7 +129,9 @@ rt::Task<Result<Json>> call(rt::Runtime& runtime, rt::Loop& loop, Request reques
   Json parsed = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object() || !parsed.contains("ok")) co_return fail(kRemote, "not an answer");
   if (parsed["ok"] == true) co_return std::move(parsed["result"]);
-  co_return fail(kRemote, parsed["error"].value("text", "no reason given"));
+  const Json& error = parsed["error"];
+  const bool told = error.is_object() && error.contains("text") && error["text"].is_string();
+  co_return fail(kRemote, told ? error["text"].get<std::string>() : "no reason given");
 }
 
 }  // namespace ph::admin

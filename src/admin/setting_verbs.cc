@@ -1,9 +1,12 @@
 #include "admin/setting_verbs.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace ph::admin {
 namespace {
+
+constexpr uint64_t kAuditMax = 10'000;
 
 std::string_view effect_text(config::Effect effect) {
   switch (effect) {
@@ -66,7 +69,8 @@ rt::Task<Result<Json>> reset(settings::Settings& settings, Call call) {
 
 rt::Task<Result<Json>> audit(settings::Settings& settings, Call call) {
   PH_CO_TRY(const uint64_t limit, number_argument(call, "limit", 100));
-  PH_CO_TRY(const std::vector<settings::AuditEntry> entries, co_await settings.audit(limit));
+  PH_CO_TRY(const std::vector<settings::AuditEntry> entries,
+            co_await settings.audit(std::clamp<uint64_t>(limit, 1, kAuditMax)));
   Json out = Json::array();
   for (const settings::AuditEntry& e : entries) {
     out.push_back(

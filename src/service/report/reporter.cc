@@ -33,7 +33,7 @@ std::string status_of(const model::QueueRow& row) {
     case model::QueueReason::mailbox_full: return "5.2.2";
     case model::QueueReason::not_sendable:
     case model::QueueReason::message_unreadable: return "5.6.0";
-    default: return "5.5.0";
+    default: return "5.0.0";
   }
 }
 
@@ -43,13 +43,61 @@ std::string address_type(const std::string& address) {
 
 std::string one_line(std::string_view text) { return printable(text, 900); }
 
+// An address in a field of message/delivery-status, which is ASCII: what is not goes as RFC 6533
+// section 3 says, "\\x{FC}".
+std::string typed_address(const std::string& type, const std::string& address) {
+  if (type != "utf-8") return type + "; " + one_line(address);
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out = "utf-8; ";
+  for (size_t at = 0; at < address.size();) {
+    const char c = address[at];
+    const bool plain = c > ' ' && c < 0x7F && c != '\\' && c != '+' && c != '=';
+    if (plain) {
+      out += c;
+      ++at;
+      continue;
+    }
+    const auto lead = static_cast<unsigned char>(c);
+    size_t length = 1;
+    uint32_t code = lead;
+    if (lead >= 0xC0) {
+      length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+      code = lead & (0x7FU >> length);
+    }
+    for (size_t i = 1; i < length && at + i < address.size(); ++i) {
+      code = code << 6 | (static_cast<unsigned char>(address[at + i]) & 0x3FU);
+    }
+    std::string hex;
+    for (int shift = 20; shift >= 0; shift -= 4) {
+      const char digit = kDigits[(code >> shift) & 0xF];
+      if (!hex.empty() || digit != '0' || shift <= 4) hex += digit;
+    }
+    out += "\\x{" + hex + "}";
+    at += length;
+  }
+  return out;
+}
+
+// A text from outside as a line for people: UTF-8 stays, what could start a line does not.
+std::string line_for_people(std::string text, size_t limit) {
+  if (!is_valid_utf8(text)) return printable(text, limit);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
 std::string words_for_people(const ReportText& text, const queue::ReportWork& work,
                              std::string_view original) {
   std::string out = "This is the mail server " + text.host + ".\r\n\r\n";
   out += "Your message could not be delivered to the recipients below. It will not be tried\r\n";
   out += "again; if it still matters, send it once more after looking at the reasons.\r\n\r\n";
   const auto subject = mime::HeaderView(original).first("Subject");
-  if (subject) out += "Subject:   " + subject->decoded().substr(0, kSubjectShown) + "\r\n";
+  if (subject) {
+    out += "Subject:   " + line_for_people(subject->decoded(), kSubjectShown) + "\r\n";
+  }
   out += "Accepted:  " + to_rfc5322_date(work.envelope.received_at) + "\r\n";
   out += "Queue id:  " + model::to_text(work.id) + "\r\n";
   for (size_t i = 0; i < std::min(work.rows.size(), kRowsShown); ++i) {
@@ -78,9 +126,9 @@ std::string delivery_status(const ReportText& text, const queue::ReportWork& wor
     out += "\r\n";
     if (!to.original_type.empty()) {
       out += mime::fold_field("Original-Recipient",
-                              to.original_type + "; " + one_line(to.original_address));
+                              typed_address(one_line(to.original_type), to.original_address));
     }
-    out += mime::fold_field("Final-Recipient", address_type(to.address) + "; " + to.address);
+    out += mime::fold_field("Final-Recipient", typed_address(address_type(to.address), to.address));
     out += "Action: failed\r\nStatus: " + status_of(row) + "\r\n";
     if (row.history.empty()) continue;
     const model::ReplyRecord& last = row.history.back();

@@ -116,5 +116,28 @@ TEST(Reporter, NothingFromOutsideStartsALineOfItsOwn) {
   }
 }
 
+TEST(Reporter, AnEncodedSubjectCannotForgeTheReport) {
+  const std::string sly =
+      "Subject: =?utf-8?q?x=0D=0A=0D=0AYour_account=00_is_closed=0D?=\r\n\r\nHello\r\n";
+  const std::string report = failure_report(text(), work(), sly);
+  EXPECT_EQ(count(report, "\r\nYour account"), 0U);
+  EXPECT_EQ(report.find('\0'), std::string::npos);
+  EXPECT_EQ(count(report, "\r"), count(report, "\r\n"));
+  std::string umlauts = "Subject: =?utf-8?q?";
+  for (int i = 0; i < 150; ++i) umlauts += "=C3=BC";
+  EXPECT_TRUE(is_valid_utf8(failure_report(text(), work(), umlauts + "?=\r\n\r\n")));
+}
+
+TEST(Reporter, AnInternationalAddressIsWrittenInAscii) {
+  queue::ReportWork w = work();
+  w.rows[0].recipient.address = "j\xC3\xBCrgen+a@\xE4\xBE\x8B.example";
+  w.rows[0].recipient.original_type = "utf-8";
+  w.rows[0].recipient.original_address = "\xF0\x9F\x93\xA7@x.example";
+  const std::string report = failure_report(text(), w, kOriginal);
+  EXPECT_EQ(count(report, "Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}a@\\x{4F8B}.example\r\n"),
+            1U);
+  EXPECT_EQ(count(report, "Original-Recipient: utf-8; \\x{1F4E7}@x.example\r\n"), 1U);
+}
+
 }  // namespace
 }  // namespace ph::report

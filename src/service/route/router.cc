@@ -64,6 +64,7 @@ bool parse_hop(std::string_view text, std::string& host, uint16_t& port) {
   port = 25;
   const size_t colon = text.rfind(':');
   const bool bracketed = text.starts_with('[');
+  if (!bracketed && std::ranges::count(text, ':') > 1) return false;  // IPv6 needs its brackets
   if (colon != std::string_view::npos && (!bracketed || text[colon - 1] == ']')) {
     const auto number = parse_u64(text.substr(colon + 1));
     if (!number || *number == 0 || *number > 65'535) return false;
@@ -106,10 +107,14 @@ constexpr config::TextSetting checked(config::TextSetting s,
 constexpr config::TextSetting kCheckedSmartHost = checked(kSmartHost, smart_host_problem);
 constexpr config::TextSetting kCheckedStaticRoutes = checked(kStaticRoutes, static_routes_problem);
 
+// No mail host has an address like these: "this network", an IPv4 address in IPv6's clothes.
+bool is_strange(std::string_view address) {
+  return address.starts_with("0.") || address == "::" || istarts_with(address, "::ffff:");
+}
+
 bool is_usable(const std::string& address, bool loopback_allowed) {
   const Result<rt::Endpoint> endpoint = rt::endpoint_of(address, 0);
-  if (!endpoint.has_value()) return false;
-  if (address == "0.0.0.0" || address == "::") return false;
+  if (!endpoint.has_value() || is_strange(endpoint->host)) return false;
   return loopback_allowed || !rt::is_loopback(*endpoint);
 }
 
@@ -183,7 +188,7 @@ std::optional<Router::Named> Router::configured(rt::Loop& loop, std::string_view
     return named;
   }
   const std::string smart = values.get(kSmartHost);
-  if (smart.empty() || !parse_hop(smart, named.host, named.port)) return std::nullopt;
+  if (!parse_hop(trim(smart), named.host, named.port)) return std::nullopt;
   named.lane = "smart:" + named.host + ":" + std::to_string(named.port);
   return named;
 }
@@ -269,7 +274,8 @@ rt::Task<Route> Router::mx_route(rt::Loop& loop, std::string domain, rt::Deadlin
                      "there is no domain " + domain);
   }
   std::vector<rt::DnsRecord> records = std::move(answer->records);
-  if (records.size() == 1 && records[0].data.empty()) {
+  const size_t nulls = std::erase_if(records, [](const auto& r) { return r.data.empty(); });
+  if (nulls > 0 && records.empty()) {
     co_return failed(loop, model::QueueReason::null_mx, {5, 1, 10}, domain + " takes no mail");
   }
   if (records.empty()) records.push_back({domain, 0});

@@ -176,6 +176,40 @@ TEST(Router, LoopbackFromDnsIsNotDialled) {
   EXPECT_EQ(route.hop.hosts[0].port, 2525);
 }
 
+TEST(Router, StrangeAddressesAreNotDialledEither) {
+  World w;
+  for (const char* strange :
+       {"0.0.0.0", "0.0.0.1", "::", "::1", "::ffff:127.0.0.1", "127.8.9.10"}) {
+    w.sim.dns().add_address("evil.example", strange);
+  }
+  EXPECT_EQ(w.route("a@evil.example").reason, QueueReason::routing_loop);
+  EXPECT_EQ(w.route("a@[IPv6:::ffff:127.0.0.1]").reason, QueueReason::routing_loop);
+  w.sim.dns().add_address("evil.example", "192.0.2.8");
+  EXPECT_EQ(w.route("a@evil.example").hop.hosts[0].addresses,
+            std::vector<std::string>{"192.0.2.8"});
+}
+
+TEST(Router, ANullMxBesidesOthersMeansNothing) {
+  World w;
+  w.sim.dns().add_mx("far.example", 0, "");
+  w.sim.dns().add_mx("far.example", 10, "mx.far.example");
+  w.sim.dns().add_address("mx.far.example", "192.0.2.1");
+  EXPECT_EQ(w.hosts_of(w.route("a@far.example")), std::vector<std::string>{"mx.far.example"});
+}
+
+TEST(Router, AChangedSettingActsOnTheNextRoute) {
+  World w;
+  w.sim.dns().add_address("far.example", "192.0.2.9");
+  EXPECT_EQ(w.route("a@far.example").hop.lane, "smtp:far.example");
+  w.set("route.smart_host", " relay.example:587 ");
+  w.sim.dns().add_address("relay.example", "192.0.2.10");
+  EXPECT_EQ(w.route("a@far.example").hop.lane, "smart:relay.example:587");
+  EXPECT_EQ(w.route("a@far.example").hop.tls, queue::TlsPolicy::opportunistic);
+  w.set("route.require_tls", "on");
+  EXPECT_EQ(w.route("a@far.example").hop.tls, queue::TlsPolicy::required);
+  EXPECT_EQ(w.route("nobody").reason, QueueReason::no_such_address);
+}
+
 TEST(Router, AddressLiteralsNeedNoDns) {
   World w;
   EXPECT_EQ(w.route("a@[192.0.2.7]").hop.hosts[0].addresses[0], "192.0.2.7");
@@ -201,7 +235,8 @@ TEST(Router, StaticRoutesComeBeforeTheSmartHostAndBothBeforeDns) {
 
 TEST(Router, SettingsThatMeanNothingAreRefused) {
   World w;
-  for (const char* wrong : {"host:0", "host:99999", "host name", ":25", "[::1", "host:x"}) {
+  for (const char* wrong :
+       {"2001:db8::1", "host:0", "host:99999", "host name", ":25", "[::1", "host:x"}) {
     EXPECT_FALSE(w.settings.current().with(w.schema, "route.smart_host", wrong).has_value())
         << wrong;
   }
