@@ -103,6 +103,8 @@ inline constexpr FixedAnswer kUnavailable{Condition::no, "UNAVAILABLE",
 inline constexpr FixedAnswer kServerBug{Condition::no, "SERVERBUG", "Internal error"};
 inline constexpr FixedAnswer kNoSuchNumber{Condition::bad, "",
                                            "No message has that sequence number"};
+// RFC 7162 section 3.2.3: without ENABLE QRESYNC, which is not offered.
+inline constexpr FixedAnswer kNeedsQresync{Condition::bad, "", "QRESYNC is not enabled"};
 inline constexpr FixedAnswer kNoSavedResult{Condition::no, "NOTSAVED", "No result was saved"};
 inline constexpr FixedAnswer kBadCharset{Condition::no, "BADCHARSET (UTF-8 US-ASCII)",
                                          "Unknown character set"};

@@ -197,6 +197,8 @@ TEST_F(MessagesTest, CondstoreRefusesWhatChangedMeanwhile) {
   EXPECT_FALSE(has(two.ask("FETCH 1:3 FLAGS (CHANGEDSINCE 9999999)"), "FETCH (FLAGS"));
   const std::string found = two.ask("SEARCH MODSEQ " + modseq);
   EXPECT_TRUE(has(found, "* SEARCH 1 2 3 (MODSEQ ")) << found;
+  EXPECT_TRUE(has(two.ask("UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)"), "BAD"));
+  EXPECT_TRUE(has(two.ask("SELECT INBOX (QRESYNC (1 1))"), "BAD"));
 }
 
 TEST_F(MessagesTest, CopyMoveAndExpungeSayWhereThingsWent) {

@@ -5,6 +5,10 @@
 
 namespace ph::imap_server {
 
+namespace {
+constexpr uint64_t kMessageOverhead = 1024;  // so that countless small ones count too
+}
+
 std::optional<Answer> Appending::begin(imap::MessageBegin message) {
   finish_message();
   const auto refuse = [this](const FixedAnswer& why) {
@@ -17,8 +21,9 @@ std::optional<Answer> Appending::begin(imap::MessageBegin message) {
   if (folder->role == store::Role::outbox) return refuse(answers::kWriteProtected);
   if (message.binary) return refuse(answers::kNoBinary);
   const uint64_t limit = desk_.settings.current().get(kMemoryMax).value;
-  if (!memory_.resize(reserved_ + message.size, limit)) return refuse(answers::kNoMemory);
-  reserved_ += message.size;
+  const uint64_t wanted = reserved_ + message.size + kMessageOverhead;
+  if (!memory_.resize(wanted, limit)) return refuse(answers::kNoMemory);
+  reserved_ = wanted;
   folder_ = folder->id;
   store::NewMessage& next = messages_.emplace_back();
   next.flags = flags_from_imap(message.flags);

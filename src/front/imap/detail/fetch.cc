@@ -20,6 +20,7 @@ using imap::FetchKind;
 using store::Uid;
 
 constexpr size_t kMarkSlice = 32;
+constexpr size_t kYieldEvery = 1024;  // messages, whether they are shown or not
 constexpr uint64_t kStreamSlice = 128 * 1024;
 constexpr size_t kStreamAttempts = 20;
 constexpr Duration kStreamPause = Duration::milliseconds(500);
@@ -32,8 +33,8 @@ struct Run {
   std::vector<Told> told = {};  // of the present slice
 };
 
-// Whether this slice's unread messages should become read: (a failure leaves them unread, and they
-// are shown all the same).
+// Marks this slice's unread messages as read, if the fetch does that. After a failure they stay
+// unread and are shown all the same: a full disk must not keep anybody from reading.
 rt::Task<void> mark_seen(Desk& desk, Run& run, const std::vector<Uid>& slice) {
   const Selected& selected = *desk.selected;
   if (!run.marks_seen || !selected.is_writable()) co_return;
@@ -203,6 +204,7 @@ rt::Task<bool> fetch_one(Desk& desk, Uid uid, Run& run) {
 
 rt::Task<Answer> fetch(Desk& desk, cmd::Fetch command) {
   Selected& selected = *desk.selected;
+  if (command.vanished) co_return answers::kNeedsQresync;
   if (command.numbers.is_saved_result()) co_return answers::kNoSavedResult;
   const auto uids = selected.resolve(command.numbers, Selected::numbering(command.by_uid));
   if (!uids.has_value()) co_return answers::kNoSuchNumber;
@@ -214,6 +216,7 @@ rt::Task<Answer> fetch(Desk& desk, cmd::Fetch command) {
     const size_t length = std::min(kMarkSlice, uids->size() - from);
     const std::vector<Uid> slice(begin, begin + static_cast<std::ptrdiff_t>(length));
     run.told.clear();
+    if (from % kYieldEvery == 0) co_await rt::yield(desk.loop);
     co_await mark_seen(desk, run, slice);
     for (const Uid uid : slice) {
       const bool goes_on = co_await fetch_one(desk, uid, run);

@@ -10,13 +10,11 @@ namespace {
 
 using store::Uid;
 
-uint64_t highest_modseq(const Selected& selected, const std::vector<Uid>& uids) {
-  uint64_t highest = 0;
-  for (const Uid uid : uids) {
-    const auto info = selected.view().message(uid);
-    if (info.has_value()) highest = std::max(highest, info->modseq.value);
-  }
-  return highest;
+constexpr size_t kYieldEvery = 4'096;
+
+uint64_t modseq_of(const Selected& selected, Uid uid) {
+  const auto info = selected.view().message(uid);
+  return info.has_value() ? info->modseq.value : 0;
 }
 
 // SEARCH of IMAP4rev1, in slices: its one line may be long.
@@ -33,17 +31,36 @@ rt::Task<void> write_search(Desk& desk, std::vector<uint32_t> numbers, uint64_t 
 }
 
 struct Found {
-  std::vector<Uid> uids;
   std::vector<uint32_t> numbers;  // as the client counts: UIDs or sequence numbers
+  Uid first = 0;
+  Uid last = 0;
+  uint64_t modseq = 0;  // the highest
 };
 
-// RFC 7162 section 3.1.5: with MIN or MAX alone, the MODSEQ is that of the message named.
-std::vector<Uid> named_by(const imap::SearchReturn& wanted, const Found& found) {
-  if (wanted.all || wanted.count || (!wanted.min && !wanted.max)) return found.uids;
-  std::vector<Uid> out;
-  if (wanted.min) out.push_back(found.uids.front());
-  if (wanted.max) out.push_back(found.uids.back());
-  return out;
+// What the client has not been told of yet does not exist for it.
+rt::Task<Found> in_clients_numbers(Desk& desk, const cmd::Search& command, std::vector<Uid> uids) {
+  const Selected& selected = *desk.selected;
+  Found out;
+  size_t looked = 0;
+  for (const Uid uid : uids) {
+    if (++looked % kYieldEvery == 0) co_await rt::yield(desk.loop);
+    const uint32_t number = selected.number_of(uid);
+    if (number == 0) continue;
+    out.numbers.push_back(command.by_uid ? uid : number);
+    if (out.first == 0) out.first = uid;
+    out.last = uid;
+    if (command.wants_modseq) out.modseq = std::max(out.modseq, modseq_of(selected, uid));
+  }
+  co_return out;
+}
+
+// RFC 7162 section 3.1.5: with MIN or MAX alone, the MODSEQ is that of the messages named.
+uint64_t modseq_named_by(const Selected& selected, const imap::SearchReturn& wanted,
+                         const Found& found) {
+  if (wanted.all || wanted.count || (!wanted.min && !wanted.max)) return found.modseq;
+  const uint64_t min = wanted.min ? modseq_of(selected, found.first) : 0;
+  const uint64_t max = wanted.max ? modseq_of(selected, found.last) : 0;
+  return std::max(min, max);
 }
 
 void write_extended(Desk& desk, std::string_view tag, const cmd::Search& command,
@@ -60,7 +77,7 @@ void write_extended(Desk& desk, std::string_view tag, const cmd::Search& command
     }
     if (wanted.all) result.all = &all;
     if (command.wants_modseq) {
-      result.modseq = highest_modseq(*desk.selected, named_by(wanted, found));
+      result.modseq = modseq_named_by(*desk.selected, wanted, found);
     }
   }
   desk.voice.writer().extended_search(result);
@@ -85,16 +102,9 @@ rt::Task<Answer> search(Desk& desk, std::string tag, cmd::Search command) {
   auto uids = co_await desk.mailbox->search(
       selected.folder(), std::move(std::get<store::Query>(query)), desk.loop.in(kSearchMax));
   if (!uids.has_value()) co_return desk.refused(uids.error(), "search");
-  Found found;
-  found.uids = std::move(*uids);
-  // What the client has not been told of yet does not exist for it.
-  std::erase_if(found.uids, [&](Uid uid) { return selected.number_of(uid) == 0; });
-  for (const Uid uid : found.uids) {
-    found.numbers.push_back(command.by_uid ? uid : selected.number_of(uid));
-  }
+  Found found = co_await in_clients_numbers(desk, command, std::move(*uids));
   if (!command.returns.has_value()) {
-    const uint64_t modseq = command.wants_modseq ? highest_modseq(selected, found.uids) : 0;
-    co_await write_search(desk, std::move(found.numbers), modseq);
+    co_await write_search(desk, std::move(found.numbers), found.modseq);
     co_return answers::kDone;
   }
   if (command.returns->all && !fits_a_set(found.numbers)) co_return answers::kLimit;

@@ -59,6 +59,7 @@ store::Query deleted_flag() {
 
 rt::Task<Answer> select(Desk& desk, cmd::Select command) {
   desk.selected.reset();
+  if (command.resync.has_value()) co_return answers::kNeedsQresync;
   const std::optional<store::Folder> folder = desk.mailbox->find_folder(command.mailbox);
   if (!folder.has_value()) co_return answers::kNoFolder;
   if (!folder->selectable) co_return answers::kNotSelectable;

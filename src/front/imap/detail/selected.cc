@@ -58,6 +58,15 @@ imap::FlagSet Selected::flags_of(const store::MessageInfo& info) const {
   return out;
 }
 
+namespace {
+
+// By position, because a set may have thousands of ranges and a mailbox thousands of holes.
+void append_positions(std::vector<Uid>& out, const store::UidMap& uids, size_t first, size_t last) {
+  for (size_t position = first; position <= last; ++position) out.push_back(uids.at(position));
+}
+
+}  // namespace
+
 std::optional<std::vector<Uid>> Selected::resolve(const imap::SequenceSet& numbers,
                                                   Numbering numbering) const {
   const store::UidMap& uids = view_->uids();
@@ -65,8 +74,8 @@ std::optional<std::vector<Uid>> Selected::resolve(const imap::SequenceSet& numbe
   if (numbering == Numbering::uid) {
     const imap::SequenceSet resolved = numbers.resolve(uids.last());
     for (const auto& range : resolved.ranges()) {
-      const std::vector<Uid> part = uids.between(range.first, range.last);
-      out.insert(out.end(), part.begin(), part.end());
+      const size_t last = range.last == UINT32_MAX ? uids.size() : uids.count_below(range.last + 1);
+      append_positions(out, uids, uids.count_below(range.first) + 1, last);
     }
     return out;
   }
@@ -75,9 +84,7 @@ std::optional<std::vector<Uid>> Selected::resolve(const imap::SequenceSet& numbe
   const imap::SequenceSet resolved = numbers.resolve(size);
   for (const auto& range : resolved.ranges()) {
     if (range.first > size) break;
-    const std::vector<Uid> part =
-        uids.between(uids.at(range.first), uids.at(std::min(range.last, size)));
-    out.insert(out.end(), part.begin(), part.end());
+    append_positions(out, uids, range.first, std::min(range.last, size));
   }
   return out;
 }

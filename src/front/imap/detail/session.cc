@@ -135,8 +135,7 @@ rt::Task<bool> Session::wait_for_client() {
   }
   const bool flushed = co_await voice_.flush();
   if (!flushed) co_return false;
-  if (wants_tls_) {
-    wants_tls_ = false;
+  if (std::exchange(wants_tls_, false)) {
     const bool shaken = co_await shake_hands();
     if (shaken) connection_->engine.resume();
     co_return shaken;
@@ -145,6 +144,10 @@ rt::Task<bool> Session::wait_for_client() {
     say_bye(answers::kShuttingDown);
     co_return false;
   }
+  co_return co_await read_more();
+}
+
+rt::Task<bool> Session::read_more() {
   const Instant end = silence_ends();
   rt::Deadline until = rt::Deadline::at(end);
   // A hint may be lost, the clock is not.

@@ -37,6 +37,7 @@ class Session {
   rt::Task<void> talk();
   rt::Task<bool> take_events();
   rt::Task<bool> wait_for_client();
+  rt::Task<bool> read_more();
   rt::Task<bool> shake_hands();
   rt::Task<bool> look_at_mailbox();
   Instant silence_ends() const;

@@ -80,9 +80,16 @@ struct Slice {
   const cmd::Store& command;
 };
 
-// One slice of a STORE; conflicts go to `conflict`.
-rt::Task<Answer> store_slice(Desk& desk, Slice slice, std::vector<Uid>& conflict) {
+// What became of the slices so far.
+struct Tally {
+  std::vector<Uid> conflict;  // changed by others meanwhile: left as they are
+  size_t missing = 0;         // gone
+};
+
+// One slice of a STORE.
+rt::Task<Answer> store_slice(Desk& desk, Slice slice, Tally& tally) {
   Selected& selected = *desk.selected;
+  const size_t asked = slice.uids.size();
   const bool asks_modseq = slice.command.unchanged_since.has_value();
   // What others changed is told first, so that what differs afterwards is known to be new.
   bool room = co_await selected.report(desk.voice, desk.report(store::Vanished::keep_back), {});
@@ -95,7 +102,8 @@ rt::Task<Answer> store_slice(Desk& desk, Slice slice, std::vector<Uid>& conflict
   const auto stored = co_await desk.mailbox->store_flags(
       selected.folder(), std::move(slice.uids), slice.change, since, desk.loop.in(kChangeMax));
   if (!stored.has_value()) co_return desk.refused(stored.error(), "store");
-  conflict.insert(conflict.end(), stored->conflict.begin(), stored->conflict.end());
+  tally.conflict.insert(tally.conflict.end(), stored->conflict.begin(), stored->conflict.end());
+  tally.missing += asked - stored->changed.size() - stored->conflict.size();
   std::vector<Told> told;
   if (silent) told = as_expected(selected, expected);
   for (const Uid uid : silent ? std::vector<Uid>() : stored->changed) {
@@ -162,21 +170,20 @@ rt::Task<Answer> store_flags(Desk& desk, cmd::Store command) {
   if (!uids.has_value()) co_return answers::kNoSuchNumber;
   if (command.unchanged_since.has_value()) desk.enable_condstore();
   const store::FlagChange change = change_of(command);
-  std::vector<Uid> conflict;
+  Tally tally;
   for (size_t from = 0; from < uids->size(); from += kStoreSlice) {
     const auto begin = uids->begin() + static_cast<std::ptrdiff_t>(from);
     const size_t length = std::min(kStoreSlice, uids->size() - from);
     Slice slice{{begin, begin + static_cast<std::ptrdiff_t>(length)}, change, command};
-    Answer answer = co_await store_slice(desk, std::move(slice), conflict);
+    Answer answer = co_await store_slice(desk, std::move(slice), tally);
     if (answer.condition != Condition::ok) co_return answer;
     if (desk.voice.broken().has_value()) co_return answer;
   }
-  if (!conflict.empty()) {
-    co_return Answer(answers::kModified, imap::modified_code(named(selected, conflict, numbering)));
+  if (!tally.conflict.empty()) {
+    co_return Answer(answers::kModified,
+                     imap::modified_code(named(selected, tally.conflict, numbering)));
   }
-  const bool all_there = std::ranges::all_of(
-      *uids, [&selected](Uid uid) { return selected.view().message(uid).has_value(); });
-  if (!all_there && !command.by_uid) co_return answers::kExpunged;
+  if (tally.missing > 0 && !command.by_uid) co_return answers::kExpunged;
   co_return answers::kDone;
 }
 
