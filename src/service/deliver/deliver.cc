@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "kv/errors.h"
 #include "model/queue_id.h"
+#include "state/store/errors.h"
 
 namespace ph::deliver {
 namespace {
@@ -88,11 +89,19 @@ rt::Task<queue::RecipientOutcome> Session::deliver_one(const queue::CarryWork& w
 // again.
 queue::RecipientOutcome Session::failed(const Error& error, uint32_t index) const {
   parts_.log.warning("deliver.failed", {{"why", error.to_text()}});
-  const bool full = error.is(kv::kDiskFull);
-  return {index, queue::CarryVerdict::transient,
-          full ? model::QueueReason::disk_full : model::QueueReason::mailbox_unavailable,
-          words(loop_, error.to_text(),
-                full ? model::StatusCode{4, 3, 1} : model::StatusCode{4, 2, 0})};
+  model::QueueReason reason = model::QueueReason::mailbox_unavailable;
+  model::StatusCode code{4, 2, 0};
+  if (error.is(store::kFolderFull)) {
+    reason = model::QueueReason::mailbox_full;
+    code = {4, 2, 2};
+  } else if (error.is(kv::kDiskFull)) {
+    reason = model::QueueReason::disk_full;
+    code = {4, 3, 1};
+  } else if (error.is(kv::kNoBlob) || error.is(kv::kDamaged)) {
+    reason = model::QueueReason::message_unreadable;
+    code = {4, 3, 0};
+  }
+  return {index, queue::CarryVerdict::transient, reason, words(loop_, error.to_text(), code)};
 }
 
 }  // namespace
