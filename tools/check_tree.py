@@ -50,7 +50,7 @@ def room_of(path, rooms):
 
 def check_includes(path, text, room, rooms, findings):
     rel = path.relative_to(ROOT)
-    is_test = path.name.endswith(("_test.cc", "_fuzz.cc", "_bench.cc")) or "_test_" in path.name
+    is_test = path.name.endswith(("_test.cc", "_fuzz.cc", "_bench.cc")) or "test_" in path.name
     allowed, third, test_rooms = rooms[room]
     for number, line in enumerate(text.splitlines(), 1):
         match = INCLUDE.match(line)

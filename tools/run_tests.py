@@ -19,7 +19,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SIM_SEEDS = 1000
+SIM_SEEDS = 4000
 SIM_SEEDS_SANITIZED = 150
 FUZZ_SECONDS = 30
 WORKERS = max(2, os.cpu_count() or 2)
