@@ -1,5 +1,6 @@
 #include "admin/queue_verbs.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -53,14 +54,20 @@ Json describe(const queue::ListedRow& listed) {
   return out;
 }
 
+// Several messages may have one Message-ID: who looks is shown the newest, who acts must say which.
+enum class Several : uint8_t { newest, refuse };
+
 // A queue id as people write it, or a Message-ID with or without its brackets.
-rt::Task<Result<model::QueueId>> resolve(QueueParts parts, std::string text,
+rt::Task<Result<model::QueueId>> resolve(QueueParts parts, std::string text, Several several,
                                          rt::Deadline deadline) {
   if (const auto id = model::parse_queue_id(text)) co_return *id;
   PH_CO_TRY(const std::vector<model::QueueId> found,
             co_await parts.queue.find(parts.loop, text, kSameIdMax, deadline));
   if (found.empty())
     co_return fail(queue::kNoSuchMessage, "no message " + printable(text) + " is known");
+  if (found.size() > 1 && several == Several::refuse) {
+    co_return fail(kBadArgument, "several messages have this Message-ID: name one by its queue id");
+  }
   co_return found.back();
 }
 
@@ -87,7 +94,7 @@ rt::Task<Result<Json>> list(QueueParts parts, Call call) {
   PH_CO_TRY(const queue::ListFilter filter, filter_of(call));
   PH_CO_TRY(const uint64_t limit, number_argument(call, "limit", 100));
   PH_CO_TRY(std::string from, text_argument(call, "from", ""));
-  const size_t wanted = std::min<size_t>(limit, kListMax);
+  const size_t wanted = std::clamp<size_t>(limit, 1, kListMax);
   Json rows = Json::array();
   // A page may hold fewer rows than match: go on until there are enough or no more.
   do {
@@ -101,7 +108,7 @@ rt::Task<Result<Json>> list(QueueParts parts, Call call) {
 
 rt::Task<Result<Json>> why(QueueParts parts, Call call) {
   PH_CO_TRY(const std::string text, text_argument(call, "message"));
-  PH_CO_TRY(const model::QueueId id, co_await resolve(parts, text, call.deadline));
+  PH_CO_TRY(const model::QueueId id, co_await resolve(parts, text, Several::newest, call.deadline));
   PH_CO_TRY(const queue::Explanation e, co_await parts.queue.why(parts.loop, id, call.deadline));
   co_return explain(e);
 }
@@ -123,7 +130,7 @@ rt::Task<Result<Json>> control(QueueParts parts, queue::Command command, Call ca
   PH_CO_TRY(const std::string text, text_argument(call, "id"));
   PH_CO_TRY(const std::string reason, text_argument(call, "reason", ""));
   queue::ControlRequest request;
-  PH_CO_TRY(request.id, co_await resolve(parts, text, call.deadline));
+  PH_CO_TRY(request.id, co_await resolve(parts, text, Several::refuse, call.deadline));
   request.command = command;
   request.by = reason.empty() ? call.who : call.who + ": " + reason;
   PH_CO_TRY(const queue::Explanation e,

@@ -1,0 +1,179 @@
+// The verbs of the queue against a real queue whose next hop cannot be routed to now.
+#include "admin/queue_verbs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "admin/control.h"
+#include "kv_mem/store.h"
+#include "rt_sim/simulation.h"
+#include "service/queue/options.h"
+
+namespace ph::admin {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Nowhere final : public queue::Router, public queue::Carriers, public queue::Reporter {
+ public:
+  rt::Task<queue::Route> route(rt::Loop& loop, const model::Recipient&, const model::Envelope&,
+                               rt::Deadline) override {
+    queue::Route route;
+    route.kind = queue::Route::Kind::not_now;
+    route.reason = model::QueueReason::dns_failure;
+    route.reply.when = loop.wall();
+    route.reply.host = "routing";
+    route.reply.stage = model::Stage::route;
+    route.reply.text = "DNS does not answer";
+    co_return route;
+  }
+  std::optional<queue::Route> peek(const model::Recipient&, const model::Envelope&) override {
+    return std::nullopt;
+  }
+  std::unique_ptr<queue::CarrierSession> open(rt::Loop&, const queue::NextHop&) override {
+    return nullptr;  // never asked: nothing is routed
+  }
+  rt::Task<queue::Report> failure(rt::Loop&, queue::ReportWork, rt::Deadline) override {
+    co_return queue::Report{std::make_shared<const std::string>("Subject: report\r\n\r\n"), "r"};
+  }
+};
+
+class QueueVerbsTest : public ::testing::Test {
+ protected:
+  QueueVerbsTest() : sim(71), host(sim.add_host({.name = "mx"})), store(disk) {
+    queue::add_settings(schema);
+    const auto settings_of = [this](const rt::Loop&) -> config::Source& { return settings; };
+    const queue::QueuePorts ports{host.runtime(), store,   obs::silent_log(), metrics,
+                                  nowhere,        nowhere, nowhere,           settings_of};
+    queue = std::move(*run(queue::Queue::open(ports, host.loop())));
+    queue->start();
+    add_queue_verbs(verbs, {*queue, host.loop()});
+  }
+  ~QueueVerbsTest() override {
+    EXPECT_TRUE(run(queue->stop(host.loop(), soon())).has_value());
+    queue.reset();
+    EXPECT_EQ(sim.check(), rt_sim::Findings());
+  }
+
+  template <class T>
+  T run(rt::Task<T> task) {
+    std::optional<T> out = sim.await(host.loop(), std::move(task));
+    PH_CHECK(out.has_value());
+    return std::move(*out);
+  }
+  rt::Deadline soon() { return host.loop().in(Duration::minutes(1)); }
+  std::string accept(const std::string& message_id, std::vector<std::string> addresses) {
+    queue::NewMessage m;
+    m.envelope.sender = "alice@example.org";
+    m.envelope.received_at = sim.wall();
+    for (std::string& address : addresses) m.recipients.push_back({.address = std::move(address)});
+    m.raw = std::make_shared<const std::string>("Subject: hello\r\n\r\nHello.\r\n");
+    m.envelope.size_bytes = m.raw->size();
+    m.message_id = message_id;
+    const auto id = run(queue->accept(host.loop(), std::move(m), soon()));
+    EXPECT_TRUE(id.has_value());
+    sim.run_for(Duration::seconds(2));
+    return model::to_text(id.value_or(model::QueueId{}));
+  }
+  Json ask(const std::string& verb, const Json& args = Json::object()) {
+    const Json request = {{"verb", verb}, {"args", args}, {"who", "anna"}};
+    return Json::parse(run(answer_line(verbs, host.loop(), request.dump())));
+  }
+  std::string refusal(const std::string& verb, const Json& args) {
+    const Json answer = ask(verb, args);
+    EXPECT_EQ(answer["ok"], false) << answer.dump();
+    return answer["ok"] == false ? answer["error"]["text"].get<std::string>() : "";
+  }
+
+  kv_mem::MemDisk disk;
+  rt_sim::Simulation sim;
+  rt_sim::Host& host;
+  kv_mem::MemStore store;
+  obs::Metrics metrics;
+  config::Schema schema;
+  config::FixedSource settings;
+  Nowhere nowhere;
+  std::unique_ptr<queue::Queue> queue;
+  Verbs verbs;
+};
+
+TEST_F(QueueVerbsTest, WhySaysStateReasonClockAndHistory) {
+  const std::string id = accept("<1@example.org>", {"x@far.example"});
+  for (const std::string& name :
+       {id, std::string("1@example.org"), std::string("<1@example.org>")}) {
+    const Json why = ask("queue.why", {{"message", name}})["result"];
+    EXPECT_EQ(why["id"], id);
+    EXPECT_EQ(why["sender"], "alice@example.org");
+    ASSERT_EQ(why["recipients"].size(), 1U);
+    const Json& row = why["recipients"][0];
+    EXPECT_EQ(row["recipient"], "x@far.example");
+    EXPECT_EQ(row["state"], "waiting_retry");
+    EXPECT_EQ(row["reason"], "dns_failure");
+    for (const char* field :
+         {"since", "expires_at", "next_action_at", "next_action", "state_text", "reason_text"}) {
+      EXPECT_FALSE(row[field].get<std::string>().empty()) << field;
+    }
+    ASSERT_FALSE(row["history"].empty());
+    EXPECT_THAT(row["history"][0]["text"].get<std::string>(), HasSubstr("DNS does not answer"));
+  }
+  EXPECT_THAT(refusal("queue.why", {{"message", "nothing@example.org"}}), HasSubstr("no message"));
+  EXPECT_THAT(refusal("queue.why", Json::object()), HasSubstr("message is missing"));
+}
+
+TEST_F(QueueVerbsTest, ListsAndCountsFollowTheirFilters) {
+  accept("<1@example.org>", {"x@far.example", "y@far.example"});
+  accept("<2@example.org>", {"z@near.example"});
+  EXPECT_EQ(ask("queue.list")["result"]["rows"].size(), 3U);
+  EXPECT_EQ(ask("queue.list", {{"recipient", "FAR"}})["result"]["rows"].size(), 2U);
+  EXPECT_EQ(ask("queue.list", {{"state", "held"}})["result"]["rows"].size(), 0U);
+  EXPECT_EQ(ask("queue.list", {{"reason", "dns_failure"}})["result"]["rows"].size(), 3U);
+  EXPECT_THAT(refusal("queue.list", {{"state", "lost"}}), HasSubstr("no state lost"));
+  EXPECT_THAT(refusal("queue.list", {{"reason", "x"}}), HasSubstr("no reason x"));
+  EXPECT_THAT(refusal("queue.list", {{"limit", "all"}}), HasSubstr("limit"));
+  size_t seen = 0;
+  std::string from;
+  do {
+    const Json page = ask("queue.list", {{"limit", 0}, {"from", from}})["result"];
+    seen += page["rows"].size();
+    from = page["next"];
+  } while (!from.empty() && seen < 10);
+  EXPECT_EQ(seen, 3U);
+  const Json counts = ask("queue.counts")["result"];
+  ASSERT_EQ(counts.size(), 1U);
+  EXPECT_EQ(counts[0]["count"], 3);
+}
+
+TEST_F(QueueVerbsTest, CommandsActAndSayWhoAskedForThem) {
+  const std::string id = accept("<1@example.org>", {"x@far.example"});
+  Json row =
+      ask("queue.hold", {{"id", id}, {"reason", "to look at it"}})["result"]["recipients"][0];
+  EXPECT_EQ(row["state"], "held");
+  EXPECT_THAT(row["held_by"].get<std::string>(), HasSubstr("anna: to look at it"));
+  row = ask("queue.release", {{"id", "<1@example.org>"}})["result"]["recipients"][0];
+  EXPECT_NE(row["state"], "held");
+  EXPECT_TRUE(ask("queue.retry", {{"id", id}})["ok"]);
+  row = ask("queue.remove", {{"id", id}})["result"]["recipients"][0];
+  EXPECT_EQ(row["state"], "removed");
+  EXPECT_EQ(ask("queue.remove", {{"id", id}})["ok"], false);
+  EXPECT_EQ(ask("queue.remove", {{"id", "0000000000001"}})["ok"], false);
+}
+
+TEST_F(QueueVerbsTest, AnAmbiguousMessageIdIsShownButNotActedOn) {
+  accept("<1@example.org>", {"x@far.example"});
+  const std::string newer = accept("<1@example.org>", {"y@far.example"});
+  EXPECT_EQ(ask("queue.why", {{"message", "<1@example.org>"}})["result"]["id"], newer);
+  EXPECT_THAT(refusal("queue.remove", {{"id", "<1@example.org>"}}), HasSubstr("several messages"));
+  EXPECT_EQ(ask("queue.list")["result"]["rows"].size(), 2U);
+}
+
+TEST_F(QueueVerbsTest, TheDoctorFindsNothingInAHealthyQueue) {
+  accept("<1@example.org>", {"x@far.example"});
+  const Json report = ask("doctor.run")["result"];
+  EXPECT_EQ(report["findings"].size(), 0U) << report.dump();
+  EXPECT_EQ(report["resting"], 1);
+}
+
+}  // namespace
+}  // namespace ph::admin
