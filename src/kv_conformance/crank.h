@@ -1,9 +1,8 @@
 // Loops turned by the test's own thread, and a Runtime of them that has a pool but no network.
 //
 // Time is virtual. With Idle::advance_clock a world in which nobody is ready moves on to its next
-// timer (engines without threads); with Idle::wait_for_post it waits for a post of another thread (a
-// minute at most: then the test program fails),
-// and time stands still unless the test moves it.
+// timer (engines without threads); with Idle::wait_for_post it waits for a post of another thread
+// (a minute at most: then the test program fails), and time stands still unless the test moves it.
 #pragma once
 
 #include <condition_variable>

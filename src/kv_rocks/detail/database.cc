@@ -24,6 +24,15 @@
 #include "kv/errors.h"
 #include "rt/errors.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// Debian's library is not built with the sanitizer, which then cannot see how it synchronizes.
+extern "C" const char* __tsan_default_suppressions() {
+  return "called_from_lib:librocksdb.so\nrace:librocksdb.so\n";
+}
+#endif
+#endif
+
 namespace ph::kv_rocks {
 
 namespace {
