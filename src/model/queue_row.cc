@@ -93,6 +93,13 @@ void count(QueueRow& row, const QueueHappening& h) {
       break;
     case QueueEvent::retry:
     case QueueEvent::release: row.lost = 0; break;
+    case QueueEvent::expire:
+    case QueueEvent::hold:
+    case QueueEvent::remove:  // an attempt that runs may still have its effect
+      if (row.lease.repeat == Lease::Repeat::may_duplicate && row.state == in_flight) {
+        row.maybe_delivered = true;
+      }
+      break;
     default: break;
   }
 }

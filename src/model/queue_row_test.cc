@@ -91,6 +91,19 @@ TEST(QueueRow, ALostAttemptAtAMailboxDuplicatesNothing) {
   EXPECT_FALSE(after(after(fresh(), h), {.event = QueueEvent::lease_ended}).maybe_delivered);
 }
 
+TEST(QueueRow, AnAttemptThatIsCutOffMayHaveHadItsEffect) {
+  QueueHappening hold{.event = QueueEvent::hold, .reason = QueueReason::held_by_administrator};
+  hold.until = kNow + Duration::hours(1);
+  const QueueHappening all[] = {{.event = QueueEvent::expire}, {.event = QueueEvent::remove}, hold};
+  for (const QueueHappening& cut : all) {
+    EXPECT_FALSE(after(fresh(), cut).maybe_delivered) << to_text(cut.event);
+    EXPECT_TRUE(after(after(fresh(), begin(kNow)), cut).maybe_delivered) << to_text(cut.event);
+    QueueHappening harmless = begin(kNow);
+    harmless.lease.repeat = Lease::Repeat::harmless;
+    EXPECT_FALSE(after(after(fresh(), harmless), cut).maybe_delivered) << to_text(cut.event);
+  }
+}
+
 TEST(QueueRow, HistoryIsBoundedAndKeepsTheNewest) {
   QueueRow row = fresh();
   for (int i = 0; i < 40; ++i) {
