@@ -18,9 +18,8 @@
 
 namespace ph::sim {
 
-// On purpose, to see that the test can fail: a hop that says 250 and forgets; a row whose entry in
-// the index by time vanishes while the server is down; a row that vanishes with its entry; a
-// mailbox's record of a hand-over that vanishes, so that a delivery is repeated.
+// On purpose, to see that the test can fail: a hop that says 250 and forgets; the rows' entries in
+// the index by time vanish while the server is down; the rows vanish with them.
 enum class Breakage : uint8_t { none, lose_at_hop, skip_index, lose_row };
 std::optional<Breakage> breakage_named(std::string_view name);
 
@@ -35,7 +34,6 @@ struct PropertyResult {
   uint64_t trace_hash = 0;            // equal for equal seeds
   size_t letters = 0;
   size_t accepted = 0;
-  size_t kills = 0;
   uint64_t steps = 0;
   Duration virtual_time;
   Duration settled_after;  // from healing to the last end
