@@ -25,11 +25,20 @@ struct Load {
   int next = 0;
 };
 
-rt::Task<void> give(World& w, Load& load, int number, std::vector<std::string> to) {
+rt::Task<void> give(World& w, Load& load, int number, std::vector<std::string> to, size_t loop) {
+  rt::Loop& home = w.host.loop(loop);
   NewMessage message = message_to(to, "m" + std::to_string(number) + "@load");
-  auto answer =
-      co_await w.queue().accept(w.loop(), std::move(message), w.loop().in(Duration::minutes(1)));
+  auto answer = co_await w.queue().accept(home, std::move(message), home.in(Duration::minutes(1)));
   if (answer.has_value()) load.sent[number].id = *answer;
+}
+
+// Questions from every loop to every shard, which may die with the machine at any point.
+rt::Task<void> ask(World& w, size_t loop) {
+  rt::Loop& home = w.host.loop(loop);
+  const rt::Deadline deadline = home.in(Duration::minutes(1));
+  (void)co_await w.queue().counts(home, deadline);
+  (void)co_await w.queue().find(home, "m1@load", 10, deadline);
+  (void)co_await w.queue().sweep(home, deadline);
 }
 
 void send_some(World& w, Load& load, Random& random) {
@@ -43,7 +52,8 @@ void send_some(World& w, Load& load, Random& random) {
                    kDomains[random.below(kDomains.size())]);
     }
     load.sent[number].to = to;
-    w.host.spawn("sender", give(w, load, number, std::move(to)));
+    const size_t loop = random.below(w.host.runtime().loops().size());
+    w.host.spawn("sender", give(w, load, number, std::move(to), loop), loop);
   }
 }
 
@@ -103,6 +113,9 @@ void run_seed(uint64_t seed) {
     shuffle_hops(w, random);
     send_some(w, load, random);
     w.sim.run_for(random.between(Duration::milliseconds(1), Duration::milliseconds(60)));
+    for (size_t loop = 0; loop < w.host.runtime().loops().size(); ++loop) {
+      w.host.spawn("asker", ask(w, loop), loop);
+    }
     disturb(w, random);
     if (random.chance(50)) {
       w.sim.run_for(random.between(Duration::milliseconds(1), Duration::minutes(20)));

@@ -142,6 +142,8 @@ class Ledger {
   FloorMark mark_floor();
   void raise_floor(const FloorMark& mark, Time first_found);
   Time floor() const { return floor_; }
+  // A floor that was wrong would hide rows, so it is never believed for long.
+  void forget_floor() { floor_ = Time(); }
   rt::Task<Result<std::vector<model::QueueId>>> by_message_id(std::string message_id, size_t limit);
   rt::Task<Result<std::optional<model::QueueId>>> by_handover(std::string handover_id);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <source_location>
+#include <type_traits>
 
 #include "base/record.h"
 #include "base/text.h"
@@ -30,12 +32,26 @@ rt::Task<Result<std::unique_ptr<Shard>>> open_shard(const QueuePorts& ports, rt:
   co_return std::move(shard);
 }
 
-// Runs on the shard's loop what `call` makes of it.
+// Runs on the shard's loop what `call` makes of it: rt::call_on, but as an activity that belongs to
+// the shard, since it holds guards of the shard's ledger and must not outlive it.
 template <class F>
-auto on(rt::Loop& home, Shard& shard, const char* what, F call, rt::Deadline deadline) {
-  return rt::call_on(
-      home, shard.home(), what, [&shard, call = std::move(call)]() mutable { return call(shard); },
-      deadline);
+auto on(rt::Loop& home, Shard& shard, const char* what, F call, rt::Deadline deadline)
+    -> rt::Task<rt::detail::FlatResult<typename std::invoke_result_t<F, Shard&>::value_type>> {
+  using R = rt::detail::FlatResult<typename std::invoke_result_t<F, Shard&>::value_type>;
+  auto make = [&shard, call = std::move(call)]() mutable { return call(shard); };
+  if (&home == &shard.home()) {
+    auto task = make();
+    auto result = co_await task;
+    co_return R(std::move(result));
+  }
+  auto handover = std::make_shared<rt::detail::Handover<R>>();  // shared: either side may end first
+  shard.home().post([&home, &shard, what, handover, make = std::move(make)]() mutable {
+    shard.calls().spawn(
+        what, rt::detail::guest<R, decltype(make)>(home, std::move(handover), std::move(make)));
+  });
+  co_return co_await rt::detail::collect<R>(home, std::move(handover),
+                                            "an answer from another loop", deadline,
+                                            std::source_location::current());
 }
 
 }  // namespace

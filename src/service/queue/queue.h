@@ -6,7 +6,8 @@
 // loop's shard crosses over and back. What makes the queue trustworthy is in the ledger (ledger.h),
 // the rest table (model/queue_states.h) and the auditor; everything else only decides how fast.
 //
-// Life: open() on any loop, start(), then stop() with a deadline; then destroy. Destroying without
+// Life: open() on any loop, start(), then stop() with a deadline; then destroy, after the
+// activities that may be inside a call (sessions end before the queue does). Destroying without
 // stop() is a crash: nothing is lost, attempts that were running are tried again (a lost relay
 // attempt is marked maybe_delivered).
 #pragma once

@@ -34,7 +34,6 @@ struct Lane {
   std::shared_ptr<const NextHop> hop;
   std::deque<Item> queue;    // rows that are due
   std::deque<Item> granted;  // attempts begun in the commit that accepted the message
-  std::list<Worker> workers;
   std::vector<rt::Parking*> idle;
 
   uint32_t failures = 0;  // connections in a row
@@ -50,6 +49,7 @@ struct Lane {
   uint64_t ended_before = 0;
   double rate = 0;  // attempts ended a second
   Instant last_used;
+  std::list<Worker> workers;  // last, so that what they hold ends before the rest
 
   size_t live_workers() const {
     size_t n = 0;

@@ -23,6 +23,7 @@ constexpr size_t kPage = 500;
 constexpr size_t kPlacementsMax = 512;
 constexpr size_t kSlowRoutesMax = 256;
 constexpr Duration kBusyRecheck = Duration::seconds(1);
+constexpr Duration kWholePassEvery = Duration::seconds(60);
 constexpr Duration kLookAheadPause = Duration::milliseconds(200);
 constexpr Duration kRouteTime = Duration::seconds(30);
 constexpr Duration kRoutePostponed = Duration::seconds(5);
@@ -108,6 +109,10 @@ rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
     cursor_.clear();
     saw_due_ = false;
     next_full_pass_ = core_.home.now() + kBusyRecheck;
+  }
+  if (full && core_.home.now() >= next_whole_pass_) {
+    core_.ledger.forget_floor();
+    next_whole_pass_ = core_.home.now() + kWholePassEvery;
   }
   const Ledger::FloorMark mark = core_.ledger.mark_floor();
   bool at_front = cursor_.empty();

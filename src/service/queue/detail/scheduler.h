@@ -64,6 +64,7 @@ class Scheduler {
   rt::Parking room_;
   std::string cursor_;  // passes go on behind it until the next full one
   Instant next_full_pass_;
+  Instant next_whole_pass_;  // from the very front of the index, not from the floor
   Instant next_look_ahead_;
   bool saw_due_ = false;
   Instant last_progress_;

@@ -19,7 +19,8 @@ class Shard {
         dispatcher_(core_, clerk_),
         scheduler_(core_, clerk_, dispatcher_),
         desk_(core_, clerk_, dispatcher_, scheduler_),
-        auditor_(core_, clerk_, scheduler_) {}
+        auditor_(core_, clerk_, scheduler_),
+        calls_(home, "calls from other loops") {}
 
   rt::Loop& home() const { return core_.home; }
   rt::Task<Status> load() { return core_.ledger.load(); }
@@ -30,6 +31,8 @@ class Shard {
   Ledger& ledger() { return core_.ledger; }
   Desk& desk() { return desk_; }
   Auditor& auditor() { return auditor_; }
+  // For what other loops ask.
+  rt::Scope& calls() { return calls_; }
 
  private:
   // Where a new message goes at once, when all its recipients go the same way and that is known.
@@ -47,6 +50,7 @@ class Shard {
   Desk desk_;
   Auditor auditor_;
   std::unordered_set<std::string> handovers_;  // being accepted at this moment
+  rt::Scope calls_;                            // last: what runs in it uses all the others
 };
 
 }  // namespace ph::queue
