@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "kv/errors.h"
+#include "rt/deadline.h"
 #include "service/queue/detail/records.h"
 
 namespace ph::queue {
@@ -323,10 +324,15 @@ void Clerk::count(const Draft& draft) {
                                          {"lane", pair.is.lane}});
     }
   }
-  const bool expanded = std::ranges::any_of(
-      draft.changed, [](const Draft::Pair& p) { return p.is.state == QueueState::expanded; });
+  // The scheduler sleeps until the time that it knew of, at most kIdleRecheck: what comes sooner it
+  // must hear of.
+  const Time sleeps_until = core_.now() + rt::kIdleRecheck;
+  const bool soon = std::ranges::any_of(draft.changed, [&](const Draft::Pair& p) {
+    if (model::is_end(p.is.state)) return p.is.state == QueueState::expanded;
+    return p.is.next_action_at < sleeps_until;
+  });
   if (draft.report.has_value()) core_.figures.reports.add();
-  if (draft.report.has_value() || expanded) core_.hint_work();
+  if (draft.report.has_value() || soon) core_.hint_work();
 }
 
 }  // namespace ph::queue
