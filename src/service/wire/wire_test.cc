@@ -185,16 +185,18 @@ TEST_F(PairTest, ACutInsideTlsIsNoEndOfTheStream) {
   EXPECT_NE(filled.error().context().find("close_notify"), std::string::npos);
 }
 
+// Whether a reset overtakes the last words is chance, so it is tried often.
 TEST_F(PairTest, AFarewellReachesAPeerThatStillTalks) {
-  for (const bool with_tls : {false, true}) {
+  for (int round = 0; round < 30; ++round) {
     connect();
-    if (with_tls) secure();
-    const std::string chatter(300'000, 'c');
+    if (round % 2 == 1) secure();
     std::string got;
-    spawn(*near, send_all(*near, chatter));
-    spawn(*near, read_into(*near, 4, got));
+    spawn(*near, send_all(*near, std::string(100'000, 'c')));
+    ASSERT_TRUE(run(far->fill(soon())).has_value());  // it talks
     EXPECT_TRUE(run(far->send("bye!", soon())).has_value());
-    run(*far, finish(*far));
+    spawn(*far, finish(*far));
+    sim.run_for(Duration::milliseconds(sim.random().between(0, 200)));
+    spawn(*near, read_into(*near, 4, got));
     sim.run_for(Duration::seconds(20));
     EXPECT_EQ(got, "bye!");
     near->close();
