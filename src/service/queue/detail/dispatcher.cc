@@ -228,6 +228,7 @@ rt::Task<std::vector<Item>> Dispatcher::next_batch(Lane& lane) {
       lane.queue.pop_front();
       if (alone) break;
     }
+    if (lane.may_have_more && lane.queue.size() < queue_cap() / 2) core_.hint_work();
     if (!items.empty()) co_return co_await begin(lane, std::move(items));
     rt::Parking parking(core_.home);
     struct Attachment {
@@ -363,7 +364,10 @@ rt::Task<bool> Dispatcher::carry(Lane& lane, Worker& self, CarrierSession& sessi
 
 void Dispatcher::note_health(Lane& lane, const Item& item, const CarryResult& result) {
   if (!result.lane_fault.has_value()) {
-    if (lane.failures > 0 || lane.was_closed || item.waited_for_lane) lane.may_have_more = true;
+    if (lane.failures > 0 || lane.was_closed || item.waited_for_lane) {
+      lane.may_have_more = true;
+      core_.hint_work();
+    }
     lane.failures = 0;
     lane.was_closed = false;
     return;

@@ -24,7 +24,8 @@ constexpr size_t kPlacementsMax = 512;
 constexpr size_t kSlowRoutesMax = 256;
 constexpr Duration kBusyRecheck = Duration::seconds(1);
 constexpr Duration kWholePassEvery = Duration::seconds(60);
-constexpr Duration kLookAheadPause = Duration::milliseconds(200);
+constexpr Duration kLookAheadPause = Duration::milliseconds(20);
+constexpr int64_t kLookAheadRest = 4;  // times as long as looking took
 constexpr Duration kRouteTime = Duration::seconds(30);
 constexpr Duration kRoutePostponed = Duration::seconds(5);
 
@@ -92,8 +93,10 @@ rt::Task<void> Scheduler::run() {
     const Time now = core_.now();
     const Pass result = co_await pass(now);
     if (core_.home.now() >= next_look_ahead_) {
-      next_look_ahead_ = core_.home.now() + kLookAheadPause;
+      const Instant started = core_.home.now();
       co_await look_ahead(now);
+      const Duration took = core_.home.now() - started;
+      next_look_ahead_ = core_.home.now() + std::max(kLookAheadPause, took * kLookAheadRest);
     }
     const Instant wake = co_await next_wake(result, now);
     const rt::Woken woken = co_await hint_.park(rt::Deadline::at(wake), "the next row's time");
@@ -200,6 +203,8 @@ rt::Task<bool> Scheduler::start_group(Group group, Reach reach) {
 
 rt::Task<Instant> Scheduler::next_wake(Pass result, Time now) {
   const Instant at = core_.home.now();
+  // Lanes that have room for rows that wait for them.
+  if (!dispatcher_.wants().empty()) co_return std::min(next_look_ahead_, at + kBusyRecheck);
   if (result != Pass::complete || saw_due_) co_return at + kBusyRecheck;
   const Ledger::FloorMark mark = core_.ledger.mark_floor();
   kv::Range range = core_.ledger.due_range(Time::max(), 1);
