@@ -54,7 +54,8 @@ def init_makes_a_folder_once():
 def init_refuses_what_it_cannot_use():
     with tempfile.TemporaryDirectory() as folder:
         def init(*arguments):
-            return run([POSTHORN, "init", "--data", f"{folder}/data", "--admin", "postmaster", *arguments], check=False)
+            return run([POSTHORN, "init", "--data", f"{folder}/data", "--admin", "postmaster", *arguments],
+                       check=False)
 
         secret = f"{folder}/secret"
         with open(secret, "w") as file:
@@ -396,9 +397,10 @@ def the_demo_starts_and_ends_and_starts_again():
 TESTS = [init_makes_a_folder_once, init_refuses_what_it_cannot_use, commands_say_that_no_server_runs,
          a_second_server_on_the_folder_is_refused, accounts, aliases, settings_are_set_shown_and_refused,
          a_message_for_a_dead_next_hop_is_explained, a_deferring_next_hop_is_quoted,
-         it_goes_out_by_itself_once_the_next_hop_lives, many_go_out_as_soon_as_their_time_comes, the_schedule_acts_on_what_waits_already,
-         hold_release_retry_remove, a_refused_message_comes_back_to_its_sender, tasks_and_metrics_are_shown,
-         doctor_finds_nothing, a_restart_finds_everything_again, the_demo_starts_and_ends_and_starts_again]
+         it_goes_out_by_itself_once_the_next_hop_lives, many_go_out_as_soon_as_their_time_comes,
+         the_schedule_acts_on_what_waits_already, hold_release_retry_remove,
+         a_refused_message_comes_back_to_its_sender, tasks_and_metrics_are_shown, doctor_finds_nothing,
+         a_restart_finds_everything_again, the_demo_starts_and_ends_and_starts_again]
 
 if __name__ == "__main__":
     hop = NextHop()
