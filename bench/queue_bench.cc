@@ -1,10 +1,11 @@
 // How many messages a second the queue takes durably, and brings to their end through a next hop
 // that costs nothing, on two loops and kv_rocks.
 //
-//   queue_bench FOLDER [message octets=4096] [sessions=100] [seconds=5] [hop=alive|dead]
+//   queue_bench FOLDER [message octets=4096] [sessions=100] [seconds=5] [hop=alive|dead|revived]
 //
 // Each session gives one message after the other and waits for each to be on disk. With a dead hop
-// it ends with the resident memory that the waiting rows cost. FOLDER is made, and removed at the
+// it ends with the resident memory that the waiting rows cost; a revived one lives again then, and
+// the rows leave. FOLDER is made, and removed at the
 // end.
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -32,6 +33,7 @@ struct Plan {
   size_t sessions = 100;
   int64_t seconds = 5;
   bool alive = true;
+  bool revived = false;
 };
 
 struct Tally {
@@ -39,6 +41,7 @@ struct Tally {
   std::atomic<uint64_t> failures = 0;
   std::atomic<uint64_t> carried = 0;
   std::atomic<bool> stop = false;
+  std::atomic<bool> alive = true;
 };
 
 class OneHop final : public queue::Router {
@@ -61,11 +64,11 @@ class OneHop final : public queue::Router {
 
 class Sink final : public queue::CarrierSession {
  public:
-  Sink(rt::Loop& loop, const Plan& plan, Tally& tally) : loop_(loop), plan_(plan), tally_(tally) {}
+  Sink(rt::Loop& loop, Tally& tally) : loop_(loop), tally_(tally) {}
   rt::Task<queue::CarryResult> carry(queue::CarryWork work, const queue::NextHop&,
                                      rt::Deadline) override {
     queue::CarryResult result;
-    if (!plan_.alive) {
+    if (!tally_.alive) {
       result.lane_fault = model::QueueReason::connection_refused;
       result.fault.text = "connection refused";
       co_return result;
@@ -86,19 +89,17 @@ class Sink final : public queue::CarrierSession {
 
  private:
   rt::Loop& loop_;
-  const Plan& plan_;
   Tally& tally_;
 };
 
 class Sinks final : public queue::Carriers {
  public:
-  Sinks(const Plan& plan, Tally& tally) : plan_(plan), tally_(tally) {}
+  explicit Sinks(Tally& tally) : tally_(tally) {}
   std::unique_ptr<queue::CarrierSession> open(rt::Loop& loop, const queue::NextHop&) override {
-    return std::make_unique<Sink>(loop, plan_, tally_);
+    return std::make_unique<Sink>(loop, tally_);
   }
 
  private:
-  const Plan& plan_;
   Tally& tally_;
 };
 
@@ -115,7 +116,7 @@ struct Bench {
   const Plan& plan;
   Tally tally;
   OneHop router;
-  Sinks sinks{plan, tally};
+  Sinks sinks{tally};
   NoReports reports;
   config::FixedSource settings;
   obs::Metrics metrics;
@@ -153,6 +154,24 @@ rt::Task<void> session(Bench& bench, rt::Loop& loop, size_t number) {
     const auto answer = co_await task;
     ++(answer.has_value() ? bench.tally.accepted : bench.tally.failures);
   }
+}
+
+// The hop lives: until the last row has left.
+rt::Task<void> revive(Bench& bench, rt::Loop& loop) {
+  bench.tally.alive = true;
+  Instant first;
+  const Instant start = loop.now();
+  const double cpu = cpu_seconds();
+  while (bench.tally.carried < bench.tally.accepted && loop.now() - start < Duration::minutes(10)) {
+    co_await rt::sleep(loop, loop.in(Duration::milliseconds(20)), "rows to leave");
+    if (first == Instant() && bench.tally.carried > 0) first = loop.now();
+  }
+  const double took = static_cast<double>((loop.now() - first).us()) / 1e6;
+  const auto rows = static_cast<double>(bench.tally.carried);
+  fmt::print(
+      "revived: the first left after {} ms, then {:.0f} rows in {:.1f} s: {:.0f}/s, {:.1f} us CPU "
+      "each\n",
+      (first - start).ms(), rows, took, rows / took, (cpu_seconds() - cpu) * 1e6 / rows);
 }
 
 rt::Task<void> watch(Bench& bench, kv::Store& store) {
@@ -204,6 +223,7 @@ rt::Task<void> watch(Bench& bench, kv::Store& store) {
          loop.now() - drain < Duration::seconds(60)) {
     co_await rt::sleep(loop, loop.in(Duration::milliseconds(50)), "the rest to be relayed");
   }
+  if (bench.plan.revived) co_await revive(bench, loop);
   co_await rt::sleep(loop, loop.in(Duration::seconds(2)), "quiet");
   fmt::print(
       "accepted {}, relayed {}, drained in {} ms, resident memory grew by {} KiB, {} octets a "
@@ -224,6 +244,7 @@ int measure(const Plan& plan) {
   auto store = kv_rocks::open_rocks(**runtime, options);
   if (!store.has_value()) return 1;
   Bench bench(**runtime, plan);
+  bench.tally.alive = plan.alive;
   for (rt::Loop* loop : (*runtime)->loops()) {
     bench.scopes.push_back(std::make_unique<rt::Scope>(*loop, "bench"));
   }
@@ -240,7 +261,7 @@ int measure(const Plan& plan) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fmt::print("queue_bench FOLDER [message octets] [sessions] [seconds] [alive|dead]\n");
+    fmt::print("queue_bench FOLDER [message octets] [sessions] [seconds] [alive|dead|revived]\n");
     return 2;
   }
   Plan plan;
@@ -249,5 +270,6 @@ int main(int argc, char** argv) {
   if (argc > 3) plan.sessions = std::strtoull(argv[3], nullptr, 10);
   if (argc > 4) plan.seconds = std::strtoll(argv[4], nullptr, 10);
   if (argc > 5) plan.alive = std::string_view(argv[5]) == "alive";
+  if (argc > 5) plan.revived = std::string_view(argv[5]) == "revived";
   return measure(plan);
 }
