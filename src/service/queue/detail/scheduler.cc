@@ -238,10 +238,15 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
     std::optional<RowChange> change = due_change(row, reach);
     if (!change.has_value()) {
       if (!is_to_try(row, reach)) continue;
-      std::optional<Route> route = co_await route_of(placed.facts, row);
-      if (route.has_value()) {
-        if (!placed.watch.is_fresh()) continue;  // it is due still, and will be read again
-        place_resting(placed, row, std::move(group.taken[i]), std::move(*route));
+      std::optional<Route> known = core_.ports.router.peek(row.recipient, placed.facts.envelope);
+      if (known.has_value()) {
+        place_resting(placed, row, std::move(group.taken[i]), std::move(*known));
+        continue;
+      }
+      if (slow_routes_ < kSlowRoutesMax) {
+        placements_->spawn(
+            "placement of a row by DNS",
+            place_slowly(SlowRoute(slow_routes_), placed.facts, row, std::move(group.taken[i])));
         continue;
       }
       change.emplace();
@@ -252,17 +257,44 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
     placed.changes.push_back(std::move(*change));
     placed.taken.push_back(std::move(group.taken[i]));
   }
+  co_await finish(std::move(placed));
+}
+
+// A row whose next hop must be looked up: apart from its siblings, so that a silent DNS delays no
+// other recipient of the message. They may have changed meanwhile, so the row is read anew.
+rt::Task<void> Scheduler::place_slowly(SlowRoute held, MessageFacts facts, QueueRow row,
+                                       Taken taken) {
+  const SlowRoute slow = std::move(held);
+  Route found = co_await core_.ports.router.route(core_.home, row.recipient, facts.envelope,
+                                                  core_.home.in(kRouteTime));
+  Group group{.id = row.id, .indexes = {row.index}, .taken = {}};
+  group.taken.push_back(std::move(taken));
+  Placed placed;
+  const Status got = co_await read_rows(group, placed);
+  // What cannot be read is the auditor's; what has changed is due still, or will be, and is read
+  // again.
+  if (!got.has_value() || placed.rows.empty() || placed.rows.front() != row) {
+    for (Taken& left : group.taken) left.abandon();
+    co_return;
+  }
+  place_resting(placed, row, std::move(group.taken.front()), std::move(found));
+  co_await finish(std::move(placed));
+}
+
+// Gives to lanes what goes there, and writes what changes.
+rt::Task<void> Scheduler::finish(Placed placed) {
   offer(placed);
   if (placed.changes.empty()) co_return;
   // What went to lanes from the same message is out of date now; it is looked at again at once.
   if (!placed.lanes.empty()) next_full_pass_ = core_.home.now();
   const rt::Deadline deadline = core_.home.in(kStoreTime);
-  auto applied = co_await clerk_.apply(group.id, std::move(placed.changes), nullptr, deadline);
+  const model::QueueId id = placed.facts.id;
+  auto applied = co_await clerk_.apply(id, std::move(placed.changes), nullptr, deadline);
   if (!applied.has_value()) {
     core_.note_delay();
     for (Taken& taken : placed.taken) taken.abandon();
-    core_.ports.log.warning("queue.change_failed", {{"id", model::to_text(group.id)},
-                                                    {"error", applied.error().to_text()}});
+    core_.ports.log.warning("queue.change_failed",
+                            {{"id", model::to_text(id)}, {"error", applied.error().to_text()}});
   }
   hint_.wake();
 }
@@ -320,21 +352,6 @@ std::optional<RowChange> Scheduler::due_change(const QueueRow& row, Reach reach)
   if (row.state != QueueState::held) return std::nullopt;
   change.happening.event = QueueEvent::review;
   return change;
-}
-
-// Absent when too many slow look-ups run already.
-rt::Task<std::optional<Route>> Scheduler::route_of(const MessageFacts& facts, const QueueRow& row) {
-  std::optional<Route> known = core_.ports.router.peek(row.recipient, facts.envelope);
-  if (known.has_value() || slow_routes_ >= kSlowRoutesMax) co_return std::move(known);
-  struct Slow {
-    size_t& count;
-    explicit Slow(size_t& c) : count(c) { ++count; }
-    ~Slow() { --count; }
-  };
-  const Slow slow(slow_routes_);
-  Route found = co_await core_.ports.router.route(core_.home, row.recipient, facts.envelope,
-                                                  core_.home.in(kRouteTime));
-  co_return std::optional<Route>(std::move(found));
 }
 
 // A row that is due, with the answer of the router.

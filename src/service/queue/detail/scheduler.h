@@ -7,6 +7,8 @@
 // (routing, commits) happens in placements, bounded in number, each ended by its deadlines.
 #pragma once
 
+#include <utility>
+
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -39,6 +41,19 @@ class Scheduler {
     std::vector<Taken> taken;
   };
   struct Placed;
+  // One of the look-ups that may wait at once; gives its place back when it goes (law 4).
+  class SlowRoute {
+   public:
+    explicit SlowRoute(size_t& count) : count_(&count) { ++count; }
+    SlowRoute(SlowRoute&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    SlowRoute& operator=(SlowRoute&&) = delete;
+    ~SlowRoute() {
+      if (count_ != nullptr) --*count_;
+    }
+
+   private:
+    size_t* count_;
+  };
   enum class Reach : uint8_t { due, ahead };
   enum class Pass : uint8_t { complete, window_full, failed };
 
@@ -48,10 +63,11 @@ class Scheduler {
   rt::Task<bool> start_group(Group group, Reach reach);
   rt::Task<Instant> next_wake(Pass pass, Time now);
   rt::Task<void> place(Group group, Reach reach);
+  rt::Task<void> place_slowly(SlowRoute held, MessageFacts facts, model::QueueRow row, Taken taken);
+  rt::Task<void> finish(Placed placed);
   rt::Task<Status> read_rows(Group& group, Placed& placed);
   bool is_to_try(const model::QueueRow& row, Reach reach) const;
   std::optional<RowChange> due_change(const model::QueueRow& row, Reach reach);
-  rt::Task<std::optional<Route>> route_of(const MessageFacts& facts, const model::QueueRow& row);
   void place_resting(Placed& placed, const model::QueueRow& row, Taken taken, Route route);
   void offer(Placed& placed);
   rt::Task<void> follow_policy();
