@@ -1,4 +1,4 @@
-"""All benchmarks, or the one named: smtp (beside Postfix), kv (the storage engine)."""
+"""The benchmark named: smtp (beside Postfix), kv (the storage engine), queue (the queue by itself)."""
 import pathlib
 import subprocess
 import sys
@@ -8,14 +8,17 @@ BUILD = HERE.parent / "build" / "release" / "bin"
 
 
 def main():
-    which = sys.argv[1] if len(sys.argv) > 1 else "all"
+    which = sys.argv[1] if len(sys.argv) > 1 else "smtp"
     rest = sys.argv[2:]
-    code = 0
-    if which in ("all", "kv"):
-        code |= subprocess.run([str(BUILD / "kv_bench"), *rest]).returncode
-    if which in ("all", "smtp"):
-        code |= subprocess.run([sys.executable, str(HERE / "smtp_bench.py"), *rest]).returncode
-    return code
+    programs = {
+        "smtp": [sys.executable, str(HERE / "smtp_bench.py")],
+        "kv": [str(BUILD / "kv_bench")],
+        "queue": [str(BUILD / "queue_bench")],
+    }
+    if which not in programs:
+        print(__doc__)
+        return 2
+    return subprocess.run([*programs[which], *rest]).returncode
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ def main():
                 interop(tally, preset)
         if mode == "--full":
             sanitizers(tally)
-            if build(tally, "fuzz"):
+            if build(tally, "fuzz", "fuzzers"):
                 fuzzers(tally)
     print(f"took {time.time() - began:.0f} s", flush=True)
     for name in tally.failed:
