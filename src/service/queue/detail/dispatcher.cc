@@ -136,6 +136,14 @@ bool Dispatcher::may_grant(const NextHop& hop) {
   return lane.granted.size() < worker_cap(lane) * 2;
 }
 
+std::optional<QueueHappening> Dispatcher::closed_to(const NextHop& hop) {
+  const Lane& lane = lane_for(hop);
+  if (!is_closed(lane)) return std::nullopt;
+  QueueHappening h{.event = QueueEvent::lane_closed, .reason = lane.fault, .lane = hop.lane};
+  h.replies.push_back(lane.fault_words);
+  return h;
+}
+
 QueueHappening Dispatcher::begin_of(const NextHop& hop, uint64_t attempt) {
   QueueHappening h{.event = QueueEvent::begin, .lane = hop.lane};
   h.lease.owner = core_.incarnation;

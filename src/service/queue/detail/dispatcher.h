@@ -28,6 +28,8 @@ class Dispatcher {
   // Whether an attempt may begin in the commit that accepts a message.
   bool may_grant(const NextHop& hop);
   void grant(const NextHop& hop, Item item);
+  // What happens to a row for a lane that rests: nullopt if it does not.
+  std::optional<model::QueueHappening> closed_to(const NextHop& hop);
   model::QueueHappening begin_of(const NextHop& hop, uint64_t attempt);
 
   // Something says that the lane works, or somebody wants to know: forget its fault.

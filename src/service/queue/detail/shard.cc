@@ -106,19 +106,24 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
   const model::QueueId id = core_.ledger.next_id(batch);
   std::vector<Taken> taken;
   Running::Token running;
-  model::QueueHappening begin;
+  std::optional<model::QueueHappening> first;  // what happens to the rows within this commit
   if (granted) {
     running = core_.running.begin();
-    begin = dispatcher_.begin_of(way->hop, running.attempt());
+    first = dispatcher_.begin_of(way->hop, running.attempt());
+  } else if (way.has_value()) {
+    first = dispatcher_.closed_to(way->hop);  // they would only be written again to say so
+    if (first.has_value()) way.reset();
   }
   std::vector<model::QueueRow> rows;
+  Time soonest = Time::max();
   rows.reserve(message.recipients.size());
   for (model::Recipient& recipient : message.recipients) {
     const auto index = static_cast<uint32_t>(rows.size());
     model::QueueRow row = model::new_row(id, index, std::move(recipient), now, core_.policy());
-    if (granted) {
-      PH_CO_TRY(row, model::step(row, begin, now, core_.policy()));
+    if (first.has_value()) {
+      PH_CO_TRY(row, model::step(row, *first, now, core_.policy()));
     }
+    soonest = std::min(soonest, row.next_action_at);
     rows.push_back(std::move(row));
     if (way.has_value()) {
       const Instant at = core_.home.now();
@@ -132,7 +137,7 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
   core_.ledger.confirm(id);
   core_.figures.accepted.add();
   if (!way.has_value()) {
-    scheduler_.hint();
+    if (soonest - now < rt::kIdleRecheck) scheduler_.hint();
     co_return id;
   }
   item.mailboxes = std::move(way->mailboxes);
