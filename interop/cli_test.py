@@ -286,7 +286,9 @@ def hold_release_retry_remove():
     send_out(text)
     row = attempted(text)
     hop.up()
-    server.cli("queue", "retry", row["id"])
+    # The lane may have found the hop alive by itself a moment before.
+    retried = server.cli("queue", "retry", row["id"], check=False)
+    expect(retried.returncode == 0 or "it has ended" in retried.stderr, retried.stderr)
     hop.until_taken(lambda taken: any(text.encode() in octets for _, _, octets in taken), text)
     hop.down()
 
@@ -354,7 +356,9 @@ def a_restart_finds_everything_again():
     server.start()
     expect(server.cli_json("why", row["id"]) == before, "why answers differently after a kill")
     hop.up()
-    server.cli("queue", "retry", row["id"])
+    # The lane may have found the hop alive by itself a moment before.
+    retried = server.cli("queue", "retry", row["id"], check=False)
+    expect(retried.returncode == 0 or "it has ended" in retried.stderr, retried.stderr)
     hop.until_taken(lambda taken: any(text.encode() in octets for _, _, octets in taken), text)
     hop.down()
     doctor_finds_nothing()
