@@ -123,9 +123,9 @@ def main():
                     results = {s.name: [] for s in servers}
                     for _ in range(runs):
                         for server in servers:
-                            count = {"posthorn": 12000, "postfix": 2000}[server.name]
+                            count = {"posthorn": 8000, "postfix": 1200}[server.name]
                             if sessions == 1:
-                                count = {"posthorn": 3000, "postfix": 600}[server.name]
+                                count = {"posthorn": 2000, "postfix": 400}[server.name]
                             if arguments.quick:
                                 count //= 2
                             results[server.name].append(run(server, sessions, count, size, reuse))
@@ -140,7 +140,7 @@ def main():
                         cpu_ratios = [b[1] / a[1] for a, b in pairs if a[1] > 0]
                     print(f"{what:8} {size // 1024:>4} K {sessions:>8} {'many' if reuse else 'one':>5} |"
                           f" {speed['posthorn']:>10.0f} {speed['postfix']:>10.0f} {statistics.median(ratios):>6.1f} |"
-                          f" {cpu['posthorn']:>7.0f} {cpu['postfix']:>7.0f} {statistics.median(cpu_ratios):>6.1f}",
+                          f" {cpu['posthorn']:>7.2f} {cpu['postfix']:>7.2f} {statistics.median(cpu_ratios):>6.1f}",
                           flush=True)
     return 0
 
