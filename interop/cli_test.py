@@ -151,6 +151,8 @@ def send_out(text, recipient="someone@example.net"):
 
 def attempted(text, attempts=1, **wanted):
     """The row once it rests after that many attempts."""
+    wanted.setdefault("state", "waiting_retry")
+
     def look():
         for row in server.waiting():
             if row["message_id"] == f"{text}@client" and row["attempts"] >= attempts and \
