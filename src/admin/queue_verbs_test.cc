@@ -35,8 +35,9 @@ class Nowhere final : public queue::Router, public queue::Carriers, public queue
   std::unique_ptr<queue::CarrierSession> open(rt::Loop&, const queue::NextHop&) override {
     return nullptr;  // never asked: nothing is routed
   }
-  rt::Task<queue::Report> failure(rt::Loop&, queue::ReportWork, rt::Deadline) override {
-    co_return queue::Report{std::make_shared<const std::string>("Subject: report\r\n\r\n"), "r"};
+  rt::Task<queue::Report> write(rt::Loop&, queue::ReportWork, rt::Deadline) override {
+    co_return queue::Report{std::make_shared<const std::string>("Subject: report\r\n\r\n"), "r",
+                            "report", ""};
   }
 };
 

@@ -29,4 +29,20 @@ std::string_view to_text(PeerClass peer) {
   PH_CHECK(false);
 }
 
+std::string_view to_text(Priority priority) {
+  switch (priority) {
+    case Priority::low: return "low";
+    case Priority::normal: return "normal";
+    case Priority::high: return "high";
+  }
+  PH_CHECK(false);
+}
+
+std::optional<Priority> priority_named(std::string_view name) {
+  for (const Priority p : {Priority::low, Priority::normal, Priority::high}) {
+    if (to_text(p) == name) return p;
+  }
+  return std::nullopt;
+}
+
 }  // namespace ph::model

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,26 @@ enum class Origin : uint8_t { smtp, submission, report, internal, x400 };
 // Which way a message goes, seen from us.
 enum class Direction : uint8_t { inbound, outbound, within };
 
+// Three classes of urgency. Stored; numbers are never reused.
+enum class Priority : uint8_t { low, normal, high };
+
+// RFC 6710: MT-PRIORITY is -9 to 9; below 0 is low, above 0 high.
+constexpr Priority priority_of(int mt_priority) {
+  if (mt_priority < 0) return Priority::low;
+  return mt_priority > 0 ? Priority::high : Priority::normal;
+}
+
+// RFC 2852 DELIVERBY: by when a message must have arrived, and what follows when it has not: it
+// goes back (R), or its sender is told and it goes on (N).
+struct DeliverBy {
+  enum class Mode : uint8_t { none, return_it, notify } mode = Mode::none;
+  Time at{};
+  bool trace = false;  // "T": report what each relay did with it
+
+  bool is_set() const { return mode != Mode::none; }
+  bool operator==(const DeliverBy&) const = default;
+};
+
 // How far a peer is trusted (law 8): to `foreign` ones nothing private goes, and from them nothing
 // private is taken.
 enum class PeerClass : uint8_t { foreign, partner, cluster };
@@ -32,8 +53,9 @@ struct Notify {
   bool delay = false;
 
   constexpr bool is_given() const { return never || success || failure || delay; }
-  // Not given means: report failures.
+  // Not given means: report failures and delays (RFC 3461 section 4.1).
   constexpr bool wants_failure() const { return failure || !is_given(); }
+  constexpr bool wants_delay() const { return delay || !is_given(); }
   constexpr bool operator==(const Notify&) const = default;
 };
 
@@ -49,7 +71,11 @@ struct Envelope {
   bool smtp_utf8 = false;
   uint64_t size_bytes = 0;
   Origin origin = Origin::smtp;
+  int mt_priority = 0;     // RFC 6710, -9 to 9
+  DeliverBy deliver_by{};  // RFC 2852
+  Time hold_until{};       // RFC 4865 FUTURERELEASE: not before; Time{}: at once
 
+  Priority priority() const { return priority_of(mt_priority); }
   bool has_null_sender() const { return sender.empty(); }
   bool operator==(const Envelope&) const = default;
 };
@@ -59,6 +85,8 @@ struct Recipient {
   Notify notify{};
   std::string original_type{};  // ORCPT "rfc822" ...; "" when not given
   std::string original_address{};
+  // A next hop that an administrator chose for it, "host:port"; "": the router decides.
+  std::string via{};
 
   bool operator==(const Recipient&) const = default;
 };
@@ -68,5 +96,7 @@ std::string_view domain_of(std::string_view address);
 
 std::string_view to_text(Origin origin);
 std::string_view to_text(PeerClass peer);
+std::string_view to_text(Priority priority);
+std::optional<Priority> priority_named(std::string_view name);
 
 }  // namespace ph::model

@@ -13,7 +13,7 @@ const Time kNow = Time::from_unix_s(1'795'219'200);
 const QueuePolicy kPolicy;
 
 QueueRow fresh() {
-  return new_row(make_queue_id(3, 77), 0, {.address = "bob@far.example"}, kNow, kPolicy);
+  return new_row(make_queue_id(3, 77), 0, {.address = "bob@far.example"}, {}, kNow, kPolicy);
 }
 
 QueueHappening begin(Time now) {
@@ -60,6 +60,7 @@ TEST(QueueRow, TheSpreadDiffersBetweenRowsAndIsDerivable) {
 TEST(QueueRow, NoClockPassesExpiry) {
   QueueRow row = fresh();
   const Time late = row.expires_at - Duration::seconds(10);
+  row = after(row, {.event = QueueEvent::tell_delay}, late);
   row = after(row, begin(late), late);
   row = after(row, {.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx}, late);
   EXPECT_EQ(row.next_action_at, row.expires_at);
@@ -141,11 +142,17 @@ TEST(QueueRow, AnyWayThroughTheTableKeepsARowSound) {
       }
       h.lease = {.owner = 1, .attempt = random.next(), .until = now + kPolicy.lease};
       h.until = now + random.between(Duration{}, Duration::days(4));
+      if (h.event == QueueEvent::await_report) {
+        h.end_state = random.chance(50) ? QueueState::failed : QueueState::expired;
+        h.wait_reason = QueueReason::report_budget;
+        h.reason = h.end_state == QueueState::failed ? QueueReason::peer_5xx : QueueReason::too_old;
+      }
       const auto next = step(row, h, now, kPolicy);
       if (!next.has_value()) continue;
       EXPECT_TRUE(kQueueTable.allows(row.state, h.event, next->state, next->reason));
       row = *next;
       EXPECT_EQ(fault_of(row), "");
+      EXPECT_EQ(fault_of(mended(row, now, kPolicy)), "");
       EXPECT_EQ(fault_of(follow_policy(row, now, kPolicy)), "");
       EXPECT_EQ(fault_of(follow_clock(row, now, now - Duration::hours(2), kPolicy)), "");
       EXPECT_EQ(fault_of(follow_clock(row, now, now + Duration::hours(2), kPolicy)), "");
@@ -165,6 +172,114 @@ TEST(QueueRow, ANewPolicyMovesTheClockOfAWaitingRow) {
   quick.expiry = Duration::seconds(2);
   EXPECT_EQ(follow_policy(row, kNow, quick).next_action_at, kNow + Duration::seconds(2));
   EXPECT_EQ(follow_policy(row, late, quick).expires_at, late);
+}
+
+TEST(QueueRow, ASenderIsToldOnceThatItWaits) {
+  QueueRow row = fresh();
+  EXPECT_EQ(row.notice_at, kNow + Duration::hours(4));
+  row = after(row, begin(kNow));
+  const QueueHappening refused{.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx};
+  row = after(row, refused, kNow);
+  const Time due = row.notice_at;
+  EXPECT_FALSE(is_notice_due(row, kNow));
+  EXPECT_TRUE(is_notice_due(row, due));
+  const QueueRow told = after(row, {.event = QueueEvent::tell_delay}, due);
+  EXPECT_EQ(told.state, row.state);
+  EXPECT_EQ(told.since, row.since);
+  EXPECT_EQ(told.clock_at, row.clock_at);
+  EXPECT_FALSE(is_notice_due(told, due + Duration::days(1)));
+  EXPECT_FALSE(is_notice_due(follow_policy(told, due, kPolicy), due + Duration::days(1)));
+  Recipient quiet{.address = "bob@far.example", .notify = {.failure = true}};
+  EXPECT_EQ(new_row(row.id, 0, quiet, {}, kNow, kPolicy).notice_at, Time{});
+}
+
+TEST(QueueRow, PrioritiesAndLanesHaveSchedulesOfTheirOwn) {
+  QueuePolicy policy = kPolicy;
+  policy.jitter_percent = 0;
+  policy.high = {{Duration::seconds(7)}, Duration::hours(8), Duration::minutes(30)};
+  policy.routes = {{"smtp:slow.example", {Duration::minutes(9)}}};
+  Envelope urgent;
+  urgent.mt_priority = 4;
+  QueueRow row = new_row(fresh().id, 0, {.address = "x@y.example"}, urgent, kNow, policy);
+  EXPECT_EQ(row.expires_at, kNow + Duration::hours(8));
+  EXPECT_EQ(row.notice_at, kNow + Duration::minutes(30));
+  row.step = 1;
+  EXPECT_EQ(retry_delay(row, policy), Duration::seconds(7));
+  row.lane = "smtp:slow.example";
+  EXPECT_EQ(retry_delay(row, policy), Duration::minutes(9));
+  row.priority = Priority::low;
+  row.lane = "smtp:far.example";
+  EXPECT_EQ(retry_delay(row, policy), policy.schedule.front());
+}
+
+TEST(QueueRow, DeliverByEndsOrTells) {
+  Envelope by;
+  by.deliver_by = {DeliverBy::Mode::return_it, kNow + Duration::minutes(10), false};
+  QueueRow row = new_row(fresh().id, 0, {.address = "x@y.example"}, by, kNow, kPolicy);
+  EXPECT_EQ(row.expires_at, by.deliver_by.at);
+  row = after(row, {.event = QueueEvent::expire}, by.deliver_by.at);
+  EXPECT_EQ(row.reason, QueueReason::deliver_by_passed);
+  by.deliver_by.mode = DeliverBy::Mode::notify;
+  row = new_row(fresh().id, 0, {.address = "x@y.example"}, by, kNow, kPolicy);
+  EXPECT_EQ(row.notice_at, by.deliver_by.at);
+  EXPECT_EQ(row.expires_at, kNow + kPolicy.expiry);
+}
+
+TEST(QueueRow, WhatIsToLeaveLaterIsScheduledAndItsAgeCountsFromThen) {
+  Envelope later;
+  later.hold_until = kNow + Duration::days(30);
+  QueueRow row = new_row(fresh().id, 0, {.address = "x@y.example"}, later, kNow, kPolicy);
+  EXPECT_EQ(row.state, QueueState::scheduled);
+  EXPECT_EQ(row.next_action_at, later.hold_until);
+  EXPECT_EQ(row.expires_at, later.hold_until + kPolicy.expiry);
+  EXPECT_EQ(fault_of(row), "");
+  row = after(row, {.event = QueueEvent::review}, later.hold_until);
+  EXPECT_EQ(row.state, QueueState::ready);
+  EXPECT_EQ(row.reason, QueueReason::release_time);
+}
+
+TEST(QueueRow, ALostDeliveryIsLookedAfterOnceBeyondExpiry) {
+  QueueRow row = fresh();
+  QueueHappening h = begin(row.expires_at - Duration::seconds(1));
+  h.lease.repeat = Lease::Repeat::harmless;
+  h.lease.until = row.expires_at + Duration::days(1);
+  row = after(row, h, row.expires_at - Duration::seconds(1));
+  EXPECT_EQ(row.clock_at, row.expires_at + kAttemptPastExpiry);
+  const Time lost = row.clock_at;
+  row = after(row, {.event = QueueEvent::lease_ended}, lost);
+  EXPECT_EQ(row.state, QueueState::ready);
+  EXPECT_EQ(row.expires_at, lost + kPolicy.lease);
+  EXPECT_EQ(follow_policy(row, lost, kPolicy).expires_at, row.expires_at);
+  row = after(row, h, lost);
+  EXPECT_FALSE(has_grace(row));
+}
+
+TEST(QueueRow, WhatHasEndedButCannotBeReportedRests) {
+  QueueRow row = after(fresh(), begin(kNow));
+  QueueHappening wait{.event = QueueEvent::await_report, .reason = QueueReason::peer_5xx};
+  wait.until = kNow + Duration::minutes(1);
+  row = after(row, wait);
+  EXPECT_EQ(row.state, QueueState::reporting);
+  EXPECT_EQ(row.reason, QueueReason::report_budget);
+  EXPECT_EQ(fault_of(row), "");
+  const QueueRow reported = after(row, {.event = QueueEvent::report}, row.clock_at);
+  EXPECT_EQ(reported.state, QueueState::failed);
+  EXPECT_EQ(reported.reason, QueueReason::peer_5xx);
+  const QueueRow gone = after(row, {.event = QueueEvent::expire}, row.expires_at);
+  EXPECT_EQ(gone.state, QueueState::failed);
+  wait.end_state = QueueState::held;
+  EXPECT_FALSE(step(fresh(), wait, kNow, kPolicy).has_value());
+}
+
+TEST(QueueRow, TheTrailIsBoundedAndKeepsItsBeginning) {
+  QueueRow row = fresh();
+  for (int i = 0; i < 100; ++i) {
+    row = after(row, begin(kNow));
+    row = after(row, {.event = QueueEvent::fail_for_now, .reason = QueueReason::peer_4xx});
+  }
+  EXPECT_EQ(row.trail.size(), kTrailKept);
+  EXPECT_EQ(row.trail.front().reason, QueueReason::new_message);
+  EXPECT_EQ(row.trail.back().state, QueueState::waiting_retry);
 }
 
 TEST(QueueRow, AStepOfTheClockAgesNothing) {

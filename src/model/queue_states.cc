@@ -56,6 +56,19 @@ constexpr std::array<ReasonRow, kQueueReasons> kReasons{{
     {expanded_to_members, "expanded_to_members", "The addresses behind it stand for it now."},
     {too_old, "too_old", "It could not be delivered within the time allowed."},
     {removed_by_administrator, "removed_by_administrator", "An administrator removed it."},
+    {lane_suspended, "lane_suspended", "An administrator suspended its next hop."},
+    {rate_limited, "rate_limited", "Its next hop gets no more messages a minute than is allowed."},
+    {routing_busy, "routing_busy", "As many next hops are being looked up as is allowed at once."},
+    {future_release, "future_release", "Its sender asked for it to leave later."},
+    {release_time, "release_time", "The time at which its sender wanted it to leave has come."},
+    {report_budget, "report_budget",
+     "More reports are due than may be written now; its report waits for its turn."},
+    {deliver_by_passed, "deliver_by_passed",
+     "It was to be delivered by a time that has passed, and to come back if not."},
+    {deliver_by_unsupported, "deliver_by_unsupported",
+     "It must be delivered in time or come back, and the next hop cannot promise that."},
+    {redirected_by_administrator, "redirected_by_administrator",
+     "An administrator sent it to another address."},
 }};
 
 constexpr bool reasons_in_order() {
@@ -96,6 +109,12 @@ std::string_view to_text(QueueEvent event) {
     case QueueEvent::retry: return "retry";
     case QueueEvent::remove: return "remove";
     case QueueEvent::expire: return "expire";
+    case QueueEvent::defer: return "defer";
+    case QueueEvent::suspend: return "suspend";
+    case QueueEvent::tell_delay: return "tell_delay";
+    case QueueEvent::await_report: return "await_report";
+    case QueueEvent::report: return "report";
+    case QueueEvent::redirect: return "redirect";
   }
   PH_CHECK(false);
 }

@@ -10,6 +10,9 @@
 //   h <handover id>     the message that was accepted under this id
 //   x <key>             a record that could not be decoded, set aside
 //   n                   ids below this number may have been given out
+//   s <lane>            the suspension of a lane
+//   u <time><number>    what administrators did
+//   p                   the policy that all rows follow
 // A row and its index entry change in the same commit. The message's octets are a blob referred to
 // with the queue id as tag, from the commit that accepts it to the commit that ends its last row.
 //

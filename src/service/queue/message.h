@@ -15,6 +15,7 @@ namespace ph::queue {
 inline constexpr size_t kRecipientsMax = 10'000;
 inline constexpr size_t kMessageIdMax = 998;
 inline constexpr size_t kHandoverIdMax = 64;
+inline constexpr size_t kSubjectMax = 200;
 
 // A message to accept. `raw` is complete: our Received field and all. Texts are cut at their
 // limits.
@@ -23,6 +24,7 @@ struct NewMessage {
   std::vector<model::Recipient> recipients;
   kv::BlobBytes raw;
   std::string message_id;   // the header's, with or without its angle brackets; may be empty
+  std::string subject;      // the header's, decoded; may be empty
   std::string handover_id;  // "" or an id under which it may be given again: then the first one
                             // counts, and its queue id is answered again
 };
@@ -33,6 +35,7 @@ struct MessageFacts {
   model::Envelope envelope;
   std::string message_id;  // without angle brackets
   std::string handover_id;
+  std::string subject;  // kSubjectMax octets of it
   kv::BlobId blob;
   uint32_t recipients = 0;  // rows made so far
   uint32_t open = 0;        // rows that have not ended; at 0 the message's octets are dropped
@@ -47,12 +50,20 @@ struct Explanation {
 };
 inline constexpr size_t kExplainedRowsMax = 1000;
 
+// Rows that fit everything that is given.
 struct ListFilter {
   std::optional<model::QueueState> state{};
   std::optional<model::QueueReason> reason{};
-  std::string lane{};       // exact
-  std::string sender{};     // a part of it, case-insensitive
-  std::string recipient{};  // a part of it, case-insensitive
+  std::string lane{};        // exact
+  std::string sender{};      // a part of it, case-insensitive; "<>" is the null reverse-path
+  std::string recipient{};   // a part of it, case-insensitive
+  std::string subject{};     // a part of it, case-insensitive
+  std::string message_id{};  // exact, without angle brackets
+  std::optional<Duration> older_than{};  // since its acceptance
+  std::optional<Duration> younger_than{};
+  std::optional<uint64_t> larger_than{};  // octets
+  std::optional<uint64_t> smaller_than{};
+  std::optional<model::Priority> priority{};
   bool with_ended = false;
 };
 
@@ -77,15 +88,82 @@ struct StateCount {
   Time next_action_at;  // the earliest
 };
 
-enum class Command : uint8_t { hold, release, retry, remove };
+enum class Command : uint8_t { hold, release, retry, remove, redirect };
+
+// remove: whether the sender is told.
+enum class Telling : uint8_t { silently, with_report };
+enum class Doing : uint8_t { really, dry_run };
 
 struct ControlRequest {
   model::QueueId id;
   std::optional<uint32_t> recipient{};  // absent: every row of the message that has not ended
   Command command = Command::retry;
-  std::string by{};                    // who, and why in their words
-  std::optional<Duration> hold_for{};  // hold: absent is queue.hold
+  std::string by{};                     // who, and why in their words
+  std::optional<Duration> hold_for{};   // hold: absent is queue.hold
+  Telling telling = Telling::silently;  // remove
+  // redirect: another address that stands for the recipient from now on, or a next hop "host:port"
+  // to use for it ("" for the router's choice again). One of the two.
+  std::string to{};
+  std::optional<std::string> via{};
 };
+
+// The same for every row that fits. Bounded: `next` says where to go on.
+struct BulkRequest {
+  ListFilter filter;
+  ControlRequest control;  // its id and recipient do not count
+  Doing doing = Doing::really;
+  std::string from{};  // of the answer before
+};
+
+struct BulkResult {
+  uint64_t looked_at = 0;
+  uint64_t matched = 0;
+  uint64_t messages = 0;          // of the rows that matched
+  uint64_t changed = 0;           // rows; with dry_run: that would have been asked
+  uint64_t refused = 0;           // rows in whose state the command means nothing
+  std::string refusal;            // why, of the last one
+  std::vector<StateCount> after;  // what became of them, read back; dry_run: what they are now
+  std::string next;               // "" at the end
+};
+
+// ---- lanes ----
+
+// An administrator's suspension of a lane: durable, with an owner and an end.
+struct Suspension {
+  std::string lane;
+  std::string by;  // who, and why in their words
+  Time since;
+  Time until;
+};
+
+enum class LaneHealth : uint8_t { healthy, failing, resting, probing, suspended };
+std::string_view to_text(LaneHealth health);
+
+// One next hop as it is at this moment, over all loops. Rows are those in memory; the table may
+// hold more (list() by lane).
+struct LaneView {
+  std::string lane;
+  LaneHealth health = LaneHealth::healthy;
+  uint64_t waiting = 0;      // in memory
+  uint64_t connections = 0;  // workers that live
+  uint64_t connections_allowed = 0;
+  double rate = 0;           // attempts ended a second
+  uint32_t failures = 0;     // connections in a row
+  model::ReplyRecord fault;  // the last one, when failing or resting
+  Time next_action_at;       // resting: the probe; suspended: its end
+  std::optional<Suspension> suspension;
+};
+
+// ---- what administrators did ----
+
+struct AuditEntry {
+  Time when;
+  std::string by;
+  std::string what;     // "hold", "suspend-lane", "import" ...
+  std::string subject;  // a queue id, a lane, or the filter in words
+  uint64_t rows = 0;    // changed
+};
+inline constexpr size_t kAuditKept = 10'000;  // each shard, and no longer than queue.keep-ended
 
 // What a sweep found. Everything but `rows`, `resting`, `takeovers` and `repaired` is a defect.
 struct SweepFindings {
@@ -98,11 +176,14 @@ struct SweepFindings {
   uint64_t index_stray = 0;    // an entry without its row, or at another time
   uint64_t overdue = 0;        // past its time beyond the tolerance
   uint64_t beyond_expiry = 0;
-  uint64_t orphans = 0;  // a row without its message, or a count of open rows that is wrong
+  uint64_t orphans = 0;        // a row without its message, or a count of open rows that is wrong
+  uint64_t slots_leaked = 0;   // a connection's place that nobody uses and no clock frees
+  uint64_t leases_stolen = 0;  // a lease renewed although its worker is dead
   uint64_t repaired = 0;
 
   uint64_t defects() const {
-    return undecodable + faulty + index_missing + index_stray + overdue + beyond_expiry + orphans;
+    return undecodable + faulty + index_missing + index_stray + overdue + beyond_expiry + orphans +
+           slots_leaked + leases_stolen;
   }
   SweepFindings& operator+=(const SweepFindings& other);
 };

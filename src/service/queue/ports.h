@@ -122,11 +122,16 @@ enum class CarryVerdict : uint8_t {
   not_tried,  // nothing was said about this recipient (the connection failed before)
 };
 
+// Whether the next hop has promised to send the reports that the sender asked for (RFC 3461 section
+// 5.2.2: it offers DSN and was given NOTIFY): then the queue sends none for a relayed recipient.
+enum class Onward : uint8_t { reports_end_here, next_hop_reports };
+
 struct RecipientOutcome {
   uint32_t index = 0;
   CarryVerdict verdict = CarryVerdict::not_tried;
   model::QueueReason reason = model::QueueReason::peer_4xx;
   model::ReplyRecord reply{};
+  Onward onward = Onward::reports_end_here;
 };
 
 // What an attempt came to. Recipients without an outcome count as not_tried. When the connection
@@ -138,6 +143,9 @@ struct CarryResult {
   std::optional<model::QueueReason> lane_fault;  // one of kLaneReasons, or peer_4xx, peer_5xx when
                                                  // the greeting turned us away
   model::ReplyRecord fault;
+  // The next hop says that it has as many connections as it wants (421, or it refuses a further one
+  // while others live): the lane uses fewer from now on. Not a fault of the lane.
+  bool crowded = false;
 };
 
 // A connection to a next hop, reused over messages, one at a time. It connects at the first carry,
@@ -161,26 +169,53 @@ class Carriers {
 
 // ---- reporting ----
 
+// What a report says of a recipient (RFC 3464 section 2.3.3).
+enum class ReportAction : uint8_t { failed, delayed, delivered, relayed, expanded };
+
+struct ReportedRow {
+  ReportAction action = ReportAction::failed;
+  model::QueueRow row;  // as it is now, with its history
+};
+
+// To the sender of the message: one report for all recipients of which something is to be told at
+// this moment. To the postmaster: a report of ours that could not be delivered (double bounce).
+enum class ReportTo : uint8_t { sender, postmaster };
+
 struct ReportWork {
+  ReportTo to = ReportTo::sender;
   model::QueueId id;
   model::Envelope envelope;
   std::string message_id;
-  std::vector<model::QueueRow> rows;  // ended: failed or expired; each with its history
+  std::vector<ReportedRow> rows;
   Content content;
 };
 
-// A message to accept: a delivery report.
+// A message to accept: a delivery report. `recipient` is whom it goes to, "" for the original's
+// sender.
 struct Report {
   kv::BlobBytes bytes;
   std::string message_id;
+  std::string subject;
+  std::string recipient;
 };
 
 class Reporter {
  public:
   virtual ~Reporter() = default;
   // Always makes a report: what cannot be read of the original is left out. The queue sends it from
-  // the null reverse-path to the original's sender, in the commit that ends the rows.
-  virtual rt::Task<Report> failure(rt::Loop& loop, ReportWork work, rt::Deadline deadline) = 0;
+  // the null reverse-path, in the commit that changes the rows.
+  virtual rt::Task<Report> write(rt::Loop& loop, ReportWork work, rt::Deadline deadline) = 0;
+};
+
+// ---- for tests of the queue's own safety ----
+
+// The classic defects, switched on by tests only, to show that the auditor finds and mends each.
+enum class Defect : uint8_t {
+  none,
+  second_list,   // failed rows go to a list in memory; a merge skips every third (S4)
+  lost_wake_up,  // the scheduler sleeps on, whatever becomes due
+  leaked_slot,   // a connection's place is not given back when it ends
+  stolen_lease,  // leases of dead workers are renewed by somebody else
 };
 
 struct QueuePorts {
@@ -193,6 +228,7 @@ struct QueuePorts {
   Reporter& reporter;
   // The live settings as seen from a loop (settings::Settings::source).
   std::function<config::Source&(const rt::Loop&)> settings;
+  Defect defect = Defect::none;
 };
 
 }  // namespace ph::queue

@@ -65,10 +65,39 @@ class Queue {
   // it could take the command in its state.
   rt::Task<Result<Explanation>> control(rt::Loop& home, ControlRequest request,
                                         rt::Deadline deadline);
+  // The same for every row that fits the filter, in slices: the answer's `next` is where to go on.
+  rt::Task<Result<BulkResult>> control_all(rt::Loop& home, BulkRequest request,
+                                           rt::Deadline deadline);
+
+  // A suspended lane begins no attempts until `until`; its rows rest in held, lane_suspended. What
+  // runs goes on. Suspending again replaces the suspension. Durable when answered.
+  rt::Task<Status> suspend_lane(rt::Loop& home, Suspension suspension, rt::Deadline deadline);
+  // kNotPossible when it is not suspended.
+  rt::Task<Status> resume_lane(rt::Loop& home, std::string lane, std::string by,
+                               rt::Deadline deadline);
+  // Lanes in memory and suspended ones, by name; at most `limit`.
+  rt::Task<Result<std::vector<LaneView>>> lanes(rt::Loop& home, size_t limit,
+                                                rt::Deadline deadline);
+
+  // The octets of a message that has not ended, from `offset` on; fewer than `length` at the end.
+  // kNoSuchMessage, kNotPossible when they are gone.
+  rt::Task<Result<std::string>> content(rt::Loop& home, model::QueueId id, uint64_t offset,
+                                        uint64_t length, rt::Deadline deadline);
+
+  // What administrators did, newest first; at most `limit`.
+  rt::Task<Result<std::vector<AuditEntry>>> audit(rt::Loop& home, size_t limit,
+                                                  rt::Deadline deadline);
+  // For commands that other rooms carry out on the queue (import).
+  rt::Task<Status> note(rt::Loop& home, AuditEntry entry, rt::Deadline deadline);
+
   // One pass of the auditor over all shards, now.
   rt::Task<Result<SweepFindings>> sweep(rt::Loop& home, rt::Deadline deadline);
 
   size_t shards() const { return shards_.size(); }
+
+  // For tests: one worker's activity ends where it is suspended, as if it had crashed. `pick`
+  // chooses among those of `loop`; false if there is none. To be called between two steps.
+  bool kill_worker(rt::Loop& loop, uint64_t pick);
 
  private:
   explicit Queue(QueuePorts ports);

@@ -32,6 +32,24 @@ model::QueueRow random_row(Random& random) {
                .until = Time::from_unix_s(9),
                .repeat = model::Lease::Repeat::harmless};
   row.held_by = random.bytes(random.below(40));
+  row.clock_at = Time::from_unix_us(static_cast<int64_t>(random.next() >> 2));
+  if (random.chance(50)) row.notice_at = Time::from_unix_s(5);
+  if (random.chance(50)) row.not_before = Time::from_unix_s(6);
+  if (random.chance(50)) row.grace_until = Time::from_unix_s(7);
+  if (random.chance(50)) row.recipient.via = "relay:25";
+  if (random.chance(50)) {
+    row.deliver_by = {model::DeliverBy::Mode::notify, Time::from_unix_s(8), random.chance(50)};
+  }
+  row.delay_told = random.chance(50);
+  row.priority = static_cast<model::Priority>(random.below(3));
+  row.end_state = *model::queue_state_from(random.below(model::kQueueStates));
+  row.end_reason = *model::queue_reason_from(random.below(model::kQueueReasons));
+  Time when = row.accepted_at;
+  for (uint64_t i = random.below(model::kTrailKept); i > 0; --i) {
+    when = when + Duration::milliseconds(random.between(-500, 1'000'000));
+    row.trail.push_back({when, *model::queue_state_from(random.below(model::kQueueStates)),
+                         *model::queue_reason_from(random.below(model::kQueueReasons))});
+  }
   for (uint64_t i = random.below(model::kRepliesKept); i > 0; --i) {
     row.history.push_back({.when = Time::from_unix_s(static_cast<int64_t>(i)),
                            .host = random.bytes(20),
@@ -62,7 +80,7 @@ TEST(Records, ACutRecordIsUndecodableAndANewerOneIsRead) {
   }
   EXPECT_FALSE(decode_row({row.id, row.index}, whole + "x"));
   std::string newer = whole + "more";
-  newer[0] = 2;
+  newer[0] = 3;
   EXPECT_TRUE(decode_row({row.id, row.index}, newer).has_value());
 }
 
@@ -92,7 +110,11 @@ TEST(Records, MessagesComeBackAsTheyWere) {
                     .body = model::BodyType::eight_bit,
                     .smtp_utf8 = true,
                     .size_bytes = 77,
-                    .origin = model::Origin::x400};
+                    .origin = model::Origin::x400,
+                    .mt_priority = -9,
+                    .deliver_by = {model::DeliverBy::Mode::return_it, Time::from_unix_s(7), true},
+                    .hold_until = Time::from_unix_s(6)};
+  facts.subject = "Hello";
   facts.message_id = "x@y";
   facts.handover_id = "7/12";
   facts.blob = kv::blob_id_of("octets");
@@ -104,6 +126,19 @@ TEST(Records, MessagesComeBackAsTheyWere) {
   EXPECT_EQ(encode(*back), encode(facts));
   EXPECT_EQ(back->envelope, facts.envelope);
   EXPECT_EQ(back->blob, facts.blob);
+}
+
+TEST(Records, SuspensionsAndAuditEntriesComeBackAsTheyWere) {
+  const Suspension s{"smtp:x.example", "root: mending", Time::from_unix_s(5), Time::from_unix_s(9)};
+  const auto back = decode_suspension(suspension_key(s.lane), encode(s));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->lane, s.lane);
+  EXPECT_EQ(encode(*back), encode(s));
+  const AuditEntry entry{Time::from_unix_s(5), "root", "hold", "001K", 7};
+  const auto read = decode_audit(encode(entry));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(encode(*read), encode(entry));
+  EXPECT_LT(audit_key(Time::from_unix_s(5), 9), audit_key(Time::from_unix_s(6), 1));
 }
 
 TEST(Records, KeysGoBothWaysAndSortByTime) {

@@ -45,6 +45,8 @@ struct Outside {
   std::map<std::string, std::vector<std::string>> aliases;
   std::set<std::string> dns_dead;  // domains
   size_t reports = 0;
+  size_t double_bounces = 0;
+  std::map<ReportAction, size_t> told;  // recipients
   Random random;
   // Mailboxes recognise what they have by queue id and recipient.
   bool already_has(model::QueueId id, const std::string& address) const {
@@ -189,12 +191,16 @@ class ScriptedCarriers final : public Carriers {
 class ScriptedReporter final : public Reporter {
  public:
   explicit ScriptedReporter(Outside& outside) : outside_(outside) {}
-  rt::Task<Report> failure(rt::Loop&, ReportWork work, rt::Deadline) override {
-    ++outside_.reports;
+  rt::Task<Report> write(rt::Loop&, ReportWork work, rt::Deadline) override {
+    for (const ReportedRow& told : work.rows) ++outside_.told[told.action];
+    ++(work.to == ReportTo::sender ? outside_.reports : outside_.double_bounces);
     std::string text = "Received: report\r\n\r\n";
-    for (const auto& row : work.rows) text += row.recipient.address + "\r\n";
-    co_return Report{.bytes = std::make_shared<const std::string>(std::move(text)),
-                     .message_id = "report." + model::to_text(work.id)};
+    for (const auto& row : work.rows) text += row.row.recipient.address + "\r\n";
+    Report report;
+    report.bytes = std::make_shared<const std::string>(std::move(text));
+    report.message_id = "report." + model::to_text(work.id);
+    if (work.to == ReportTo::postmaster) report.recipient = "postmaster@local.example";
+    co_return report;
   }
 
  private:

@@ -101,7 +101,7 @@ std::string words_for_people(const ReportText& text, const queue::ReportWork& wo
   out += "Accepted:  " + to_rfc5322_date(work.envelope.received_at) + "\r\n";
   out += "Queue id:  " + model::to_text(work.id) + "\r\n";
   for (size_t i = 0; i < std::min(work.rows.size(), kRowsShown); ++i) {
-    const model::QueueRow& row = work.rows[i];
+    const model::QueueRow& row = work.rows[i].row;
     out += "\r\n<" + row.recipient.address + ">\r\n";
     out += "  " + std::string(model::sentence_of(row.reason)) + "\r\n";
     if (!row.history.empty()) out += "  What happened at each attempt:\r\n";
@@ -121,7 +121,7 @@ std::string delivery_status(const ReportText& text, const queue::ReportWork& wor
   }
   out += "Arrival-Date: " + to_rfc5322_date(work.envelope.received_at) + "\r\n";
   for (size_t i = 0; i < std::min(work.rows.size(), kRowsShown); ++i) {
-    const model::QueueRow& row = work.rows[i];
+    const model::QueueRow& row = work.rows[i].row;
     const model::Recipient& to = row.recipient;
     out += "\r\n";
     if (!to.original_type.empty()) {
@@ -176,7 +176,7 @@ std::string failure_report(const ReportText& text, const queue::ReportWork& work
   return out + parts.finish();
 }
 
-rt::Task<queue::Report> Reporter::failure(rt::Loop& loop, queue::ReportWork work, rt::Deadline) {
+rt::Task<queue::Report> Reporter::write(rt::Loop& loop, queue::ReportWork work, rt::Deadline) {
   const Result<std::string> read = co_await work.content.read(loop, 0, kReturnedWholeMax);
   const std::string original = read.has_value() ? *read : std::string();
   rt::Entropy& entropy = parts_.runtime.entropy();

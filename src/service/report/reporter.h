@@ -21,7 +21,7 @@ struct Parts {
 class Reporter final : public queue::Reporter {
  public:
   explicit Reporter(Parts parts) : parts_(std::move(parts)) {}
-  rt::Task<queue::Report> failure(rt::Loop& loop, queue::ReportWork work,
+  rt::Task<queue::Report> write(rt::Loop& loop, queue::ReportWork work,
                                   rt::Deadline deadline) override;
 
  private:

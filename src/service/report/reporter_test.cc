@@ -38,13 +38,13 @@ queue::ReportWork work(uint64_t size = kOriginal.size()) {
                          .code = 550,
                          .enhanced = {5, 7, 1},
                          .text = "we do not like you"});
-  out.rows.push_back(row);
+  out.rows.push_back({queue::ReportAction::failed, row});
   row.recipient = {.address = "cy@gone.example"};
   row.state = model::QueueState::expired;
   row.reason = model::QueueReason::too_old;
   row.history.clear();
   row.history.push_back({.when = kNow, .host = "routing", .text = "no answer from DNS"});
-  out.rows.push_back(row);
+  out.rows.push_back({queue::ReportAction::failed, row});
   out.envelope.size_bytes = size;
   return out;
 }
@@ -105,7 +105,7 @@ TEST(Reporter, AnUnreadableOriginalStillGivesAReport) {
 
 TEST(Reporter, NothingFromOutsideStartsALineOfItsOwn) {
   queue::ReportWork evil = work();
-  evil.rows[0].history.back().text = "no\r\nStatus: 2.0.0\r\n\r\nevil";
+  evil.rows[0].row.history.back().text = "no\r\nStatus: 2.0.0\r\n\r\nevil";
   evil.envelope.envelope_id = "x\r\nEvil: yes";
   evil.message_id = "a\r\nEvil: yes";
   const std::string report = failure_report(text(), evil, kOriginal);
@@ -130,9 +130,9 @@ TEST(Reporter, AnEncodedSubjectCannotForgeTheReport) {
 
 TEST(Reporter, AnInternationalAddressIsWrittenInAscii) {
   queue::ReportWork w = work();
-  w.rows[0].recipient.address = "j\xC3\xBCrgen+a@\xE4\xBE\x8B.example";
-  w.rows[0].recipient.original_type = "utf-8";
-  w.rows[0].recipient.original_address = "\xF0\x9F\x93\xA7@x.example";
+  w.rows[0].row.recipient.address = "j\xC3\xBCrgen+a@\xE4\xBE\x8B.example";
+  w.rows[0].row.recipient.original_type = "utf-8";
+  w.rows[0].row.recipient.original_address = "\xF0\x9F\x93\xA7@x.example";
   const std::string report = failure_report(text(), w, kOriginal);
   EXPECT_EQ(count(report, "Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}a@\\x{4F8B}.example\r\n"),
             1U);

@@ -317,26 +317,7 @@ rt::Task<Status> Auditor::repair_row(RowName name, SweepFindings& findings) {
             co_await core_.ledger.guard(name.id, core_.home.in(kStoreTime)));
   auto was = co_await core_.ledger.row(name.id, name.index);
   if (!was.has_value()) co_return Status{};
-  QueueRow row = *was;
-  if (!model::fault_of(row).empty()) {
-    if (model::is_end(row.state)) {
-      for (size_t n = 0; n < model::kQueueReasons; ++n) {
-        const auto reason = static_cast<QueueReason>(n);
-        if (model::kQueueTable.reasons_in(row.state).has(reason)) row.reason = reason;
-      }
-    } else {
-      row.state = QueueState::ready;
-      row.reason = QueueReason::worker_lost;
-      row.lease = {};
-    }
-  }
-  if (!model::is_end(row.state) && row.state != QueueState::in_flight) {
-    row.next_action_at = std::min(core_.now(), row.expires_at);
-  }
-  if (row.state == QueueState::in_flight) {
-    row.lease.until = core_.now();
-    row.next_action_at = row.lease.until;
-  }
+  const QueueRow row = model::mended(*was, core_.now(), core_.policy());
   core_.window.drop(name);
   kv::Batch& batch = core_.ledger.batch(Ledger::Way::changes);
   core_.ledger.change_row(batch, *was, row);

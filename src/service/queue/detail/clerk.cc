@@ -20,6 +20,7 @@ using model::QueueState;
 constexpr size_t kFollowPage = 500;
 constexpr uint32_t kExpansionsMax = 10;
 constexpr Duration kReportTime = Duration::seconds(30);
+constexpr Duration kReportPause = Duration::seconds(60);
 
 bool is_success(QueueEvent event) {
   return event == QueueEvent::deliver || event == QueueEvent::relay;
@@ -37,12 +38,65 @@ bool is_too_late(const QueueRow& row, const RowChange& change, uint64_t owner) {
   return !is_success(change.happening.event) || row.state == QueueState::in_flight;
 }
 
-bool wants_report(const QueueRow& row) {
-  return (row.state == QueueState::failed || row.state == QueueState::expired) &&
-         row.recipient.notify.wants_failure() && !row.recipient.notify.never;
+// What the sender is to be told of a row that has just become `row` (RFC 3461 section 4.1, 6).
+std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& change) {
+  const model::Notify& notify = row.recipient.notify;
+  const QueueEvent event = change.happening.event;
+  if (notify.never) return std::nullopt;
+  if (event == QueueEvent::tell_delay) return ReportAction::delayed;
+  switch (row.state) {
+    case QueueState::failed:
+    case QueueState::expired:
+      if (notify.wants_failure()) return ReportAction::failed;
+      break;
+    case QueueState::removed:
+      if (change.telling == Telling::with_report || event == QueueEvent::report) {
+        return ReportAction::failed;
+      }
+      break;
+    case QueueState::delivered:
+      if (notify.success) return ReportAction::delivered;
+      break;
+    case QueueState::relayed:
+      if (notify.success && change.onward == Onward::reports_end_here) return ReportAction::relayed;
+      break;
+    case QueueState::expanded:
+      // RFC 3461 section 5.2.7: an alias of one address only passes the request on.
+      if (notify.success && event == QueueEvent::expand && change.members.size() > 1) {
+        return ReportAction::expanded;
+      }
+      break;
+    default: break;
+  }
+  return std::nullopt;
+}
+
+// The request that goes on with the members of an alias whose expansion is itself reported.
+model::Notify without_success(model::Notify notify) {
+  if (!notify.is_given()) return notify;
+  notify.success = false;
+  if (!notify.failure && !notify.delay) notify.never = true;
+  return notify;
 }
 
 }  // namespace
+
+bool ReportBudget::take(uint64_t per_minute, Instant now) {
+  const auto full = static_cast<double>(std::max<uint64_t>(per_minute, 1));
+  const double passed =
+      filled_at_.has_value() ? static_cast<double>((now - *filled_at_).us()) / 60e6 : 1;
+  tokens_ = std::min(full, tokens_ + passed * full);
+  filled_at_ = now;
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
+}
+
+Duration ReportBudget::wait(uint64_t per_minute) const {
+  const double missing = std::max(1 - tokens_, 0.0);
+  const double seconds = missing * 60 / static_cast<double>(std::max<uint64_t>(per_minute, 1));
+  return Duration::seconds(1) + Duration::microseconds(static_cast<int64_t>(seconds * 1e6));
+}
 
 struct Clerk::Draft {
   model::QueueId id;
@@ -50,6 +104,8 @@ struct Clerk::Draft {
   struct Pair {
     QueueRow was;
     QueueRow is;
+    RowChange change;
+    std::optional<ReportAction> action = std::nullopt;
   };
   std::vector<QueueRow> rows;  // as they are now, those the changes name
   std::vector<Pair> changed;
@@ -65,6 +121,7 @@ Item Clerk::enroll(kv::Batch& batch, NewMessage message, std::vector<QueueRow> r
   item.facts.envelope.size_bytes = message.raw->size();
   item.facts.message_id = normal_message_id(message.message_id);
   item.facts.handover_id = std::move(message.handover_id);
+  item.facts.subject = printable(message.subject, kSubjectMax);
   item.facts.blob = kv::blob_id_of(*message.raw);
   item.facts.recipients = static_cast<uint32_t>(rows.size());
   item.facts.open = item.facts.recipients;
@@ -87,7 +144,9 @@ rt::Task<Result<Applied>> Clerk::apply(model::QueueId id, std::vector<RowChange>
   PH_CO_TRY_STATUS(co_await read(draft, changes, known));
   step_rows(draft, changes);
   for (const RowChange& change : changes) {
-    if (change.happening.event != QueueEvent::expand) continue;
+    const bool expands = change.happening.event == QueueEvent::expand ||
+                         change.happening.event == QueueEvent::redirect;
+    if (!expands) continue;
     const auto at = std::ranges::find(draft.changed, change.index,
                                       [](const Draft::Pair& p) { return p.was.index; });
     if (at == draft.changed.end()) continue;
@@ -96,11 +155,11 @@ rt::Task<Result<Applied>> Clerk::apply(model::QueueId id, std::vector<RowChange>
   }
   Applied applied{draft.changed.size(), draft.refusal};
   if (draft.changed.empty()) co_return std::move(applied);
+  budget(draft);
   PH_CO_TRY_STATUS(co_await report(draft, deadline));
   Status written = co_await write(draft, deadline);
   if (!written.has_value() && draft.report.has_value() && written.error().is(kv::kDiskFull)) {
-    put_off(draft);
-    if (draft.changed.empty()) co_return std::move(written).error();
+    put_off(draft, {QueueReason::disk_full, kReportPause});
     written = co_await write(draft, deadline);
   }
   if (!written.has_value()) co_return std::move(written).error();
@@ -145,7 +204,9 @@ void Clerk::step_rows(Draft& draft, const std::vector<RowChange>& changes) {
       PH_CHECK(draft.facts.open > 0);
       --draft.facts.open;
     }
-    draft.changed.push_back({*row, std::move(*next)});
+    Draft::Pair pair{*row, std::move(*next), change};
+    pair.action = action_of(pair.is, change);
+    draft.changed.push_back(std::move(pair));
   }
 }
 
@@ -170,8 +231,11 @@ rt::Task<Status> Clerk::expand(Draft& draft, const RowChange& change, const Queu
                                .enhanced = {5, 4, 6},
                                .text = "The alias expands too far."});
     PH_CO_TRY(at->is, model::step(at->was, failure, now, core_.policy()));
+    at->change.happening = failure;
+    at->action = action_of(at->is, at->change);
     co_return Status{};
   }
+  const bool tells = action_of(parent, change) == ReportAction::expanded;
   for (const std::string& member : change.members) {
     if (is_there(member)) continue;
     model::Recipient recipient = parent.recipient;
@@ -180,12 +244,9 @@ rt::Task<Status> Clerk::expand(Draft& draft, const RowChange& change, const Queu
       recipient.original_address = recipient.address;
     }
     recipient.address = member;
-    QueueRow row =
-        model::new_row(draft.id, draft.facts.recipients, std::move(recipient), now, core_.policy());
-    row.accepted_at = parent.accepted_at;
-    row.expires_at = parent.expires_at;
-    row.next_action_at = std::min(row.next_action_at, row.expires_at);
-    row.expansions = parent.expansions + 1;
+    recipient.via.clear();
+    if (tells) recipient.notify = without_success(recipient.notify);
+    QueueRow row = model::child_row(parent, draft.facts.recipients, std::move(recipient), now);
     ++draft.facts.recipients;
     ++draft.facts.open;
     draft.added.push_back(std::move(row));
@@ -193,24 +254,73 @@ rt::Task<Status> Clerk::expand(Draft& draft, const RowChange& change, const Queu
   co_return Status{};
 }
 
-// Never a report on a report, nor on anything else from the null reverse-path (RFC 5321 §4.5.5).
+// Failures that have no place in the budget wait for their turn.
+void Clerk::budget(Draft& draft) {
+  if (draft.facts.envelope.has_null_sender() &&
+      draft.facts.envelope.origin != model::Origin::report) {
+    return;
+  }
+  const auto fails = [](const Draft::Pair& p) { return p.action == ReportAction::failed; };
+  const auto tells = [](const Draft::Pair& p) { return p.action.has_value(); };
+  if (std::ranges::none_of(draft.changed, tells)) return;
+  const uint64_t per_minute = core_.share(kReportsPerMinute);
+  if (budget_.take(per_minute, core_.home.now())) return;
+  if (std::ranges::none_of(draft.changed, fails)) {
+    budget_.charge();
+    return;
+  }
+  put_off(draft, {QueueReason::report_budget, budget_.wait(per_minute)});
+}
+
+// Never a report on a report, nor on anything else from the null reverse-path (RFC 5321 §4.5.5);
+// of a report that cannot be delivered the postmaster hears, and of that nobody.
 rt::Task<Status> Clerk::report(Draft& draft, rt::Deadline deadline) {
-  if (draft.facts.envelope.has_null_sender()) co_return Status{};
+  const model::Envelope& envelope = draft.facts.envelope;
   ReportWork work{
       .id = draft.id,
-      .envelope = draft.facts.envelope,
+      .envelope = envelope,
       .message_id = draft.facts.message_id,
       .rows = {},
       .content = Content(core_.ports.store, draft.facts.blob, draft.facts.envelope.size_bytes)};
   for (const Draft::Pair& pair : draft.changed) {
-    if (wants_report(pair.is)) work.rows.push_back(pair.is);
+    if (pair.action.has_value()) work.rows.push_back({*pair.action, pair.is});
+    const bool lost = pair.is.state == QueueState::failed || pair.is.state == QueueState::expired;
+    if (lost && envelope.has_null_sender()) {
+      core_.figures.reports_lost.add(envelope.origin == model::Origin::report ? 1 : 0);
+      if (!pair.action.has_value()) work.rows.push_back({ReportAction::failed, pair.is});
+    }
+  }
+  if (envelope.has_null_sender()) {
+    const bool ours = envelope.origin == model::Origin::report;
+    if (!ours || !core_.values().get(kDoubleBounce)) co_return Status{};
+    work.to = ReportTo::postmaster;
+    std::erase_if(work.rows, [](const ReportedRow& r) { return r.action != ReportAction::failed; });
   }
   if (work.rows.empty()) co_return Status{};
-  Report made = co_await core_.ports.reporter.failure(core_.home, std::move(work),
-                                                      core_.home.in(kReportTime).earlier(deadline));
+  Report made = co_await core_.ports.reporter.write(core_.home, std::move(work),
+                                                    core_.home.in(kReportTime).earlier(deadline));
   if (made.bytes == nullptr) co_return fail(kBusy, "the report could not be made");
   draft.report = std::move(made);
   co_return Status{};
+}
+
+void Clerk::enroll_report(kv::Batch& batch, const Draft& draft) {
+  const Time now = core_.now();
+  const bool to_sender = draft.report->recipient.empty();
+  NewMessage message;
+  message.envelope.received_at = now;
+  message.envelope.mt_priority = draft.facts.envelope.mt_priority;
+  // A report on a lost report is of another origin: with it the chain ends.
+  message.envelope.origin = to_sender ? model::Origin::report : model::Origin::internal;
+  message.raw = draft.report->bytes;
+  message.message_id = draft.report->message_id;
+  message.subject = draft.report->subject;
+  model::Recipient to{.address = to_sender ? draft.facts.envelope.sender : draft.report->recipient,
+                      .notify = {.never = true}};
+  const model::QueueId id = core_.ledger.next_id(batch);
+  std::vector<QueueRow> rows{
+      model::new_row(id, 0, std::move(to), message.envelope, now, core_.policy())};
+  enroll(batch, std::move(message), std::move(rows));
 }
 
 rt::Task<Status> Clerk::write(Draft& draft, rt::Deadline deadline) {
@@ -225,38 +335,38 @@ rt::Task<Status> Clerk::write(Draft& draft, rt::Deadline deadline) {
   }
   for (const QueueRow& row : draft.added) ledger.add_row(batch, row);
   if (facts_changed) ledger.settle_message(batch, draft.facts, now);
-  if (draft.report.has_value()) {
-    NewMessage message;
-    message.envelope.received_at = now;
-    message.envelope.origin = model::Origin::report;
-    message.raw = draft.report->bytes;
-    message.message_id = draft.report->message_id;
-    model::Recipient to{.address = draft.facts.envelope.sender, .notify = {.never = true}};
-    const model::QueueId id = ledger.next_id(batch);
-    std::vector<QueueRow> rows{model::new_row(id, 0, std::move(to), now, core_.policy())};
-    enroll(batch, std::move(message), std::move(rows));
-  }
+  if (draft.report.has_value()) enroll_report(batch, draft);
   Proof proof = Ledger::proof_of(draft.changed.front().is);
   co_return co_await ledger.commit(way, std::move(proof), deadline);
 }
 
-// No room for the report: what failed waits instead, so that its sender will be told.
-void Clerk::put_off(Draft& draft) {
+// The report cannot be written now. What has come to its end rests until it can, so that its sender
+// will be told; who was to hear of a delay hears of it later.
+void Clerk::put_off(Draft& draft, Wait wait) {
   draft.report.reset();
   draft.facts.ended_at = {};
   const Time now = core_.now();
-  QueueHappening wait{.event = QueueEvent::fail_for_now, .reason = QueueReason::disk_full};
-  std::vector<Draft::Pair> kept;
   for (Draft::Pair& pair : draft.changed) {
-    if (!wants_report(pair.is)) {
-      kept.push_back(std::move(pair));
+    if (!pair.action.has_value()) continue;
+    if (pair.action == ReportAction::delayed) {
+      pair.is = model::postpone_notice(pair.was, now + wait.length + kReportPause);
+      pair.action.reset();
       continue;
     }
-    ++draft.facts.open;
-    auto next = model::step(pair.was, wait, now, core_.policy());
-    if (next.has_value()) kept.push_back({std::move(pair.was), std::move(*next)});
+    pair.action.reset();
+    // The members of an alias go on; that they do is not worth keeping the alias for.
+    if (pair.is.state == QueueState::expanded) continue;
+    QueueHappening happening{.event = QueueEvent::await_report,
+                             .reason = pair.is.reason,
+                             .replies = pair.change.happening.replies,
+                             .until = now + wait.length,
+                             .end_state = pair.is.state,
+                             .wait_reason = wait.reason};
+    auto next = model::step(pair.was, happening, now, core_.policy());
+    PH_CHECK(next.has_value());
+    if (model::is_end(pair.is.state)) ++draft.facts.open;
+    pair.is = std::move(*next);
   }
-  draft.changed = std::move(kept);
 }
 
 rt::Task<void> Clerk::follow(std::vector<RowName> names, Derive derive) {
@@ -308,30 +418,32 @@ rt::Task<void> Clerk::follow_all(Derive derive) {
 
 void Clerk::count(const Draft& draft) {
   for (const Draft::Pair& pair : draft.changed) {
-    switch (pair.is.state) {
-      case QueueState::delivered: core_.figures.delivered.add(); break;
-      case QueueState::relayed: core_.figures.relayed.add(); break;
-      case QueueState::failed: core_.figures.failed.add(); break;
-      case QueueState::expired: core_.figures.expired.add(); break;
-      case QueueState::waiting_retry: core_.figures.transient.add(); break;
-      default: break;
+    if (pair.was.state == QueueState::in_flight && pair.is.state != QueueState::in_flight) {
+      core_.figures.attempt_ended(pair.is);
     }
-    if (model::is_end(pair.is.state) || pair.is.state == QueueState::waiting_retry) {
-      core_.ports.log.info("queue.row", {{"id", model::to_text(pair.is.id)},
-                                         {"recipient", pair.is.recipient.address},
-                                         {"state", model::to_text(pair.is.state)},
-                                         {"reason", model::to_text(pair.is.reason)},
-                                         {"lane", pair.is.lane}});
-    }
+    if (model::is_end(pair.is.state)) core_.figures.row_ended(pair.is.state);
+    const bool is_news = pair.was.state != pair.is.state || pair.was.reason != pair.is.reason;
+    const bool rests_again =
+        pair.is.state == QueueState::ready || pair.is.state == QueueState::in_flight;
+    if (!is_news || rests_again) continue;
+    core_.ports.log.info("queue.row", {{"id", model::to_text(pair.is.id)},
+                                       {"recipient", pair.is.recipient.address},
+                                       {"state", model::to_text(pair.is.state)},
+                                       {"reason", model::to_text(pair.is.reason)},
+                                       {"lane", pair.is.lane}});
   }
-  // The scheduler sleeps until the time that it knew of, at most kIdleRecheck: what comes sooner it
-  // must hear of.
+  if (draft.report.has_value()) core_.figures.reports.add();
+  hint(draft);
+}
+
+// The scheduler sleeps until the time that it knew of, at most kIdleRecheck: what comes sooner it
+// must hear of.
+void Clerk::hint(const Draft& draft) {
   const Time sleeps_until = core_.now() + rt::kIdleRecheck;
   const bool soon = std::ranges::any_of(draft.changed, [&](const Draft::Pair& p) {
     if (model::is_end(p.is.state)) return p.is.state == QueueState::expanded;
     return p.is.next_action_at < sleeps_until;
   });
-  if (draft.report.has_value()) core_.figures.reports.add();
   if (draft.report.has_value() || soon) core_.hint_work();
 }
 

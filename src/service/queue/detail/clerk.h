@@ -14,8 +14,24 @@ struct RowChange {
   uint32_t index = 0;
   model::QueueHappening happening;
   uint64_t attempt = 0;  // not 0: the result of this attempt, which may come too late
-  std::optional<model::Lease> lease{};  // when set: only if the row has this one
-  std::vector<std::string> members{};   // expand
+  std::optional<model::Lease> lease{};       // when set: only if the row has this one
+  std::vector<std::string> members{};        // expand, redirect
+  Onward onward = Onward::reports_end_here;  // relay
+  Telling telling = Telling::silently;       // remove
+};
+
+// How many reports may be written now: so many a minute, saved up for a minute. Reports of failures
+// wait when there is none left; others are written and paid later.
+class ReportBudget {
+ public:
+  bool take(uint64_t per_minute, Instant now);
+  void charge() { tokens_ -= 1; }
+  // When one more may be written, at the earliest.
+  Duration wait(uint64_t per_minute) const;
+
+ private:
+  double tokens_ = 0;
+  std::optional<Instant> filled_at_;
 };
 
 struct Applied {
@@ -47,12 +63,20 @@ class Clerk {
   rt::Task<Status> read(Draft& draft, const std::vector<RowChange>& changes, const Item* known);
   void step_rows(Draft& draft, const std::vector<RowChange>& changes);
   rt::Task<Status> expand(Draft& draft, const RowChange& change, const model::QueueRow& parent);
+  void budget(Draft& draft);
   rt::Task<Status> report(Draft& draft, rt::Deadline deadline);
+  void enroll_report(kv::Batch& batch, const Draft& draft);
   rt::Task<Status> write(Draft& draft, rt::Deadline deadline);
-  void put_off(Draft& draft);
+  struct Wait {
+    model::QueueReason reason;
+    Duration length;
+  };
+  void put_off(Draft& draft, Wait wait);
   void count(const Draft& draft);
+  void hint(const Draft& draft);
 
   Core& core_;
+  ReportBudget budget_;
 };
 
 }  // namespace ph::queue

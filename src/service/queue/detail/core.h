@@ -2,9 +2,9 @@
 // is in memory. Built by Shard, which outlives the parts. Home loop only.
 #pragma once
 
-#include <functional>
-
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "service/queue/detail/window.h"
@@ -17,15 +17,16 @@ namespace ph::queue {
 struct Figures {
   explicit Figures(obs::Metrics& metrics);
   obs::Counter& accepted;
-  obs::Counter& delivered;
-  obs::Counter& relayed;
-  obs::Counter& failed;
-  obs::Counter& expired;
   obs::Counter& attempts;
-  obs::Counter& transient;
   obs::Counter& reports;
+  obs::Counter& reports_lost;
   obs::Counter& lost_workers;
   obs::Counter& auditor_hits;
+  obs::Metrics& metrics;
+
+  // Counted by what it came to.
+  void row_ended(model::QueueState state);
+  void attempt_ended(const model::QueueRow& row);
 };
 
 class Core {
@@ -46,6 +47,8 @@ class Core {
   Running running;
   Figures figures;
   bool accepting_work = false;  // between start and stop
+  // By lane; what is in the table. Those that are over stay until somebody looks (suspension_of).
+  std::map<std::string, Suspension, std::less<>> suspensions;
   // New rows are in the table: a hint for the scheduler, who sets it.
   std::function<void()> hint_work = [] {};
 
@@ -64,6 +67,11 @@ class Core {
     return static_cast<size_t>((values().get(cap) + loops - 1) / loops);
   }
   Time now() const { return home.wall(); }
+  // The suspension that a lane is under at this moment.
+  const Suspension* suspension_of(std::string_view lane) const {
+    const auto at = suspensions.find(lane);
+    return at == suspensions.end() || at->second.until <= now() ? nullptr : &at->second;
+  }
 
   // Things that delay rows without anybody forgetting them: a start, a store that fails, a step of
   // the wall clock. The auditor does not call a row overdue for a while after one.
@@ -95,6 +103,14 @@ class Core {
   Instant excused_until_;
   std::optional<Duration> clock_offset_;
 };
+
+// What happens to a row whose lane is suspended.
+inline model::QueueHappening suspended_by(const Suspension& suspension) {
+  model::QueueHappening h{.event = model::QueueEvent::suspend, .lane = suspension.lane};
+  h.until = suspension.until;
+  h.by = suspension.by;
+  return h;
+}
 
 // A message, or some recipients of it, on its way through memory: copies of rows with what tells
 // whether they are still the newest, and the leases that keep them here.

@@ -114,23 +114,13 @@ rt::Task<Result<Explanation>> Desk::control(ControlRequest request, rt::Deadline
   PH_CO_TRY(const MessageFacts facts, co_await core_.ledger.message(request.id));
   PH_CO_TRY(const std::vector<QueueRow> rows,
             co_await core_.ledger.rows(request.id, 0, facts.recipients));
-  QueueHappening happening;
-  switch (request.command) {
-    case Command::hold:
-      happening.event = QueueEvent::hold;
-      happening.reason = QueueReason::held_by_administrator;
-      happening.until = core_.now() + request.hold_for.value_or(core_.values().get(kHold));
-      happening.by = printable(request.by);
-      break;
-    case Command::release: happening.event = QueueEvent::release; break;
-    case Command::retry: happening.event = QueueEvent::retry; break;
-    case Command::remove: happening.event = QueueEvent::remove; break;
-  }
+  PH_CO_TRY(const RowChange change, change_of(request));
   std::vector<RowChange> changes;
   for (const QueueRow& row : rows) {
     if (model::is_end(row.state)) continue;
     if (request.recipient.has_value() && row.index != *request.recipient) continue;
-    changes.push_back({.index = row.index, .happening = happening, .attempt = 0, .members = {}});
+    changes.push_back(change);
+    changes.back().index = row.index;
     if (request.command == Command::retry && !row.lane.empty()) dispatcher_.reopen(row.lane);
   }
   if (changes.empty()) co_return fail(kNotPossible, "it has ended");
@@ -138,11 +128,52 @@ rt::Task<Result<Explanation>> Desk::control(ControlRequest request, rt::Deadline
             co_await clerk_.apply(request.id, std::move(changes), nullptr, deadline));
   if (applied.changed == 0) co_return fail(kNotPossible, applied.refusal);
   core_.ports.log.info("queue.command", {{"id", model::to_text(request.id)},
-                                         {"event", model::to_text(happening.event)},
+                                         {"event", model::to_text(change.happening.event)},
                                          {"by", printable(request.by)},
                                          {"rows", applied.changed}});
   scheduler_.hint();
   co_return co_await why(request.id);
+}
+
+// What a command does to a row, but for the row's number. Who gave it stays in the row's history.
+Result<RowChange> Desk::change_of(const ControlRequest& request) const {
+  RowChange change;
+  QueueHappening& happening = change.happening;
+  model::ReplyRecord note{.when = core_.now(), .host = "administrator"};
+  std::string did;
+  switch (request.command) {
+    case Command::hold:
+      happening.event = QueueEvent::hold;
+      happening.reason = QueueReason::held_by_administrator;
+      happening.until = core_.now() + request.hold_for.value_or(core_.values().get(kHold));
+      happening.by = printable(request.by);
+      did = "held until " + to_iso8601(happening.until);
+      break;
+    case Command::release:
+      happening.event = QueueEvent::release;
+      did = "released";
+      break;
+    case Command::retry: happening.event = QueueEvent::retry; break;
+    case Command::remove:
+      happening.event = QueueEvent::remove;
+      change.telling = request.telling;
+      did = "removed";
+      break;
+    case Command::redirect:
+      if (request.to.empty() == !request.via.has_value()) {
+        return fail(kBadFilter, "redirect needs an address or a next hop, one of the two");
+      }
+      happening.event = request.via.has_value() ? QueueEvent::retry : QueueEvent::redirect;
+      happening.via = request.via;
+      if (!request.to.empty()) change.members.push_back(request.to);
+      did = "redirected to " + (request.via.has_value() ? "next hop " + *request.via : request.to);
+      break;
+  }
+  if (!did.empty()) {
+    note.text = did + " by " + printable(request.by);
+    happening.replies.push_back(std::move(note));
+  }
+  return change;
 }
 
 }  // namespace ph::queue

@@ -18,6 +18,8 @@ class Desk {
   rt::Task<Result<Explanation>> control(ControlRequest request, rt::Deadline deadline);
 
  private:
+  Result<RowChange> change_of(const ControlRequest& request) const;
+
   Core& core_;
   Clerk& clerk_;
   Dispatcher& dispatcher_;

@@ -288,7 +288,7 @@ rt::Task<bool> Dispatcher::refresh(Item& item) {
     auto row = co_await core_.ledger.row(item.facts.id, item.rows[i].index);
     if (!row.has_value()) continue;
     const bool rests = row->state == QueueState::ready || row->state == QueueState::waiting_retry;
-    if (!rests || row->next_action_at > item.rows[i].next_action_at) continue;
+    if (!rests || row->clock_at > item.rows[i].clock_at) continue;
     rows.push_back(std::move(*row));
     mailboxes.push_back(item.mailboxes[i]);
   }
@@ -415,10 +415,8 @@ void Dispatcher::close(Lane& lane) {
 void Dispatcher::hand_back(Item item, QueueHappening happening) {
   std::vector<RowChange> changes;
   for (const QueueRow& row : item.rows) {
-    changes.push_back({.index = row.index,
-                       .happening = happening,
-                       .attempt = item.running.attempt(),
-                       .members = {}});
+    changes.push_back(
+        {.index = row.index, .happening = happening, .attempt = item.running.attempt()});
   }
   records_.spawn("rows back to the table", record(std::move(item), std::move(changes)));
 }
@@ -433,8 +431,7 @@ rt::Task<void> Dispatcher::finish(Item item, CarryResult result, uint64_t attemp
     for (model::ReplyRecord& reply : happening.replies) {
       if (reply.when == Time{}) reply.when = core_.now();
     }
-    changes.push_back(
-        {.index = row.index, .happening = std::move(happening), .attempt = attempt, .members = {}});
+    changes.push_back({.index = row.index, .happening = std::move(happening), .attempt = attempt});
   }
   co_await record(std::move(item), std::move(changes));
 }

@@ -12,8 +12,10 @@ using model::QueueId;
 using model::QueueRow;
 using model::ReplyRecord;
 
-constexpr uint8_t kRowVersion = 1;
-constexpr uint8_t kMessageVersion = 1;
+constexpr uint8_t kRowVersion = 2;
+constexpr uint8_t kMessageVersion = 2;
+constexpr uint8_t kSuspensionVersion = 1;
+constexpr uint8_t kAuditVersion = 1;
 constexpr size_t kMessageKeySize = 1 + 8;
 constexpr size_t kRowKeySize = 1 + 8 + 4;
 constexpr size_t kDueKeySize = 1 + 8 + 8 + 4;
@@ -26,7 +28,7 @@ bool is_key(std::string_view key, std::string_view prefix, size_t size) {
 
 // Read to its end; a newer version may have more behind what we know.
 bool is_whole(const RecordReader& in, uint8_t ours) {
-  return in.ok() && in.version() >= ours && (in.at_end() || in.version() > ours);
+  return in.ok() && in.version() >= 1 && (in.at_end() || in.version() > ours);
 }
 
 void write(RecordWriter& w, const ReplyRecord& r) {
@@ -67,6 +69,89 @@ bool read_lease(RecordReader& in, model::Lease& lease) {
   return repeat <= 1;
 }
 
+// What only some rows have is there only when its flag is set.
+enum RowFlag : uint64_t {
+  kHasNotice = 1,
+  kHasNotBefore = 2,
+  kHasGrace = 4,
+  kHasDeliverBy = 8,
+  kHasVia = 16,
+  kDelayTold = 32,
+};
+
+bool read_deliver_by(RecordReader& in, model::DeliverBy& by) {
+  const uint64_t mode = in.u64();
+  by.mode = static_cast<model::DeliverBy::Mode>(mode);
+  by.at = in.time();
+  by.trace = in.boolean();
+  return mode <= 2;
+}
+
+void write_deliver_by(RecordWriter& w, const model::DeliverBy& by) {
+  w.u64(static_cast<uint64_t>(by.mode)).time(by.at).boolean(by.trace);
+}
+
+// The trail's times are told by their distance in milliseconds: they are many and close together.
+void write_trail(RecordWriter& w, const QueueRow& row) {
+  w.u64(row.trail.size());
+  Time last = row.accepted_at;
+  for (const model::TrailStep& step : row.trail) {
+    w.i64((step.when - last).ms()).u64(static_cast<uint64_t>(step.state));
+    w.u64(static_cast<uint64_t>(step.reason));
+    last = last + Duration::milliseconds((step.when - last).ms());
+  }
+}
+
+bool read_trail(RecordReader& in, QueueRow& row) {
+  row.trail.resize(in.count(model::kTrailKept));
+  Time last = row.accepted_at;
+  for (model::TrailStep& step : row.trail) {
+    last = last + Duration::milliseconds(in.i64());
+    const auto state = model::queue_state_from(in.u64());
+    const auto reason = model::queue_reason_from(in.u64());
+    if (!state.has_value() || !reason.has_value()) return false;
+    step = {last, *state, *reason};
+  }
+  return in.ok();
+}
+
+// Second version: further clocks, limits, the trail.
+void write_second(RecordWriter& w, const QueueRow& row) {
+  const uint64_t flags = (row.notice_at != Time{} ? kHasNotice : 0U) |
+                         (row.not_before != Time{} ? kHasNotBefore : 0U) |
+                         (row.grace_until != Time{} ? kHasGrace : 0U) |
+                         (row.deliver_by.is_set() ? kHasDeliverBy : 0U) |
+                         (!row.recipient.via.empty() ? kHasVia : 0U) |
+                         (row.delay_told ? kDelayTold : 0U);
+  w.u64(flags).time(row.clock_at).u64(static_cast<uint64_t>(row.priority));
+  w.u64(static_cast<uint64_t>(row.end_state)).u64(static_cast<uint64_t>(row.end_reason));
+  if ((flags & kHasNotice) != 0) w.time(row.notice_at);
+  if ((flags & kHasNotBefore) != 0) w.time(row.not_before);
+  if ((flags & kHasGrace) != 0) w.time(row.grace_until);
+  if ((flags & kHasDeliverBy) != 0) write_deliver_by(w, row.deliver_by);
+  if ((flags & kHasVia) != 0) w.bytes(row.recipient.via);
+  write_trail(w, row);
+}
+
+bool read_second(RecordReader& in, QueueRow& row) {
+  const uint64_t flags = in.u64();
+  row.clock_at = in.time();
+  const uint64_t priority = in.u64();
+  const auto end_state = model::queue_state_from(in.u64());
+  const auto end_reason = model::queue_reason_from(in.u64());
+  if ((flags & kHasNotice) != 0) row.notice_at = in.time();
+  if ((flags & kHasNotBefore) != 0) row.not_before = in.time();
+  if ((flags & kHasGrace) != 0) row.grace_until = in.time();
+  if ((flags & kHasDeliverBy) != 0 && !read_deliver_by(in, row.deliver_by)) return false;
+  if ((flags & kHasVia) != 0) row.recipient.via = in.bytes();
+  row.delay_told = (flags & kDelayTold) != 0;
+  if (priority > 2 || !end_state.has_value() || !end_reason.has_value()) return false;
+  row.priority = static_cast<model::Priority>(priority);
+  row.end_state = *end_state;
+  row.end_reason = *end_reason;
+  return read_trail(in, row);
+}
+
 }  // namespace
 
 std::string message_key(QueueId id) { return OrderedKey(kMessagePrefix).u64(id.value).take(); }
@@ -100,6 +185,14 @@ std::string handover_key(std::string_view handover_id) {
 
 std::string aside_key(std::string_view key) { return OrderedKey(kAsidePrefix).text(key).take(); }
 
+std::string suspension_key(std::string_view lane) {
+  return OrderedKey(kSuspensionPrefix).text(lane).take();
+}
+
+std::string audit_key(Time when, uint64_t number) {
+  return OrderedKey(kAuditPrefix).time(when).u64(number).take();
+}
+
 std::string blob_tag(QueueId id) { return OrderedKey("q").u64(id.value).take(); }
 
 std::optional<RowPlace> row_place(std::string_view key) {
@@ -124,7 +217,9 @@ std::optional<EndedPlace> ended_place(std::string_view key) {
 
 std::string due_value(const QueueRow& row) {
   DueHint hint = DueHint::own_time;
-  if (row.state == model::QueueState::waiting_retry && model::kLaneReasons.has(row.reason)) {
+  const bool waits = row.state == model::QueueState::waiting_retry;
+  if (waits && model::kLaneReasons.has(row.reason)) hint = DueHint::lane_fault;
+  if (row.state == model::QueueState::held && row.reason == model::QueueReason::lane_suspended) {
     hint = DueHint::lane_fault;
   }
   if (row.reason == model::QueueReason::lane_busy) hint = DueHint::lane_busy;
@@ -149,6 +244,7 @@ std::string encode(const QueueRow& row) {
   w.u64(static_cast<uint64_t>(row.lease.repeat)).bytes(row.held_by);
   w.u64(row.history.size());
   for (const ReplyRecord& reply : row.history) write(w, reply);
+  write_second(w, row);
   return w.take();
 }
 
@@ -179,6 +275,8 @@ std::optional<QueueRow> decode_row(RowPlace place, std::string_view record) {
   for (ReplyRecord& reply : row.history) {
     if (!read(in, reply)) return std::nullopt;
   }
+  row.clock_at = row.next_action_at;  // what the first version knew
+  if (in.version() >= 2 && !read_second(in, row)) return std::nullopt;
   if (!is_whole(in, kRowVersion)) return std::nullopt;
   if (!state.has_value() || !reason.has_value() || !lease_ok) return std::nullopt;
   row.state = *state;
@@ -194,6 +292,8 @@ std::string encode(const MessageFacts& facts) {
   w.u64(static_cast<uint64_t>(e.body)).boolean(e.smtp_utf8).u64(e.size_bytes);
   w.u64(static_cast<uint64_t>(e.origin)).bytes(facts.message_id).bytes(facts.handover_id);
   w.raw(facts.blob.view()).u64(facts.recipients).u64(facts.open).time(facts.ended_at);
+  w.bytes(facts.subject).i64(e.mt_priority).time(e.hold_until);
+  write_deliver_by(w, e.deliver_by);
   return w.take();
 }
 
@@ -219,12 +319,53 @@ std::optional<MessageFacts> decode_message(QueueId id, std::string_view record) 
   facts.recipients = static_cast<uint32_t>(in.u64());
   facts.open = static_cast<uint32_t>(in.u64());
   facts.ended_at = in.time();
+  if (in.version() >= 2) {
+    facts.subject = in.bytes();
+    const int64_t mt_priority = in.i64();
+    if (mt_priority < -9 || mt_priority > 9) return std::nullopt;
+    e.mt_priority = static_cast<int>(mt_priority);
+    e.hold_until = in.time();
+    if (!read_deliver_by(in, e.deliver_by)) return std::nullopt;
+  }
   if (!is_whole(in, kMessageVersion)) return std::nullopt;
   if (dsn_return > 2 || body > 2 || origin > 4) return std::nullopt;
   e.dsn_return = static_cast<model::DsnReturn>(dsn_return);
   e.body = static_cast<model::BodyType>(body);
   e.origin = static_cast<model::Origin>(origin);
   return facts;
+}
+
+std::string encode(const Suspension& s) {
+  return RecordWriter(kSuspensionVersion).bytes(s.by).time(s.since).time(s.until).take();
+}
+
+std::optional<Suspension> decode_suspension(std::string_view key, std::string_view record) {
+  if (!key.starts_with(kSuspensionPrefix)) return std::nullopt;
+  RecordReader in(record);
+  Suspension out;
+  out.lane = key.substr(kSuspensionPrefix.size());
+  out.by = in.bytes();
+  out.since = in.time();
+  out.until = in.time();
+  if (!is_whole(in, kSuspensionVersion)) return std::nullopt;
+  return out;
+}
+
+std::string encode(const AuditEntry& e) {
+  RecordWriter w(kAuditVersion);
+  return w.time(e.when).bytes(e.by).bytes(e.what).bytes(e.subject).u64(e.rows).take();
+}
+
+std::optional<AuditEntry> decode_audit(std::string_view record) {
+  RecordReader in(record);
+  AuditEntry out;
+  out.when = in.time();
+  out.by = in.bytes();
+  out.what = in.bytes();
+  out.subject = in.bytes();
+  out.rows = in.u64();
+  if (!is_whole(in, kAuditVersion)) return std::nullopt;
+  return out;
 }
 
 std::string normal_message_id(std::string_view message_id) {

@@ -19,6 +19,8 @@ std::string message_id_prefix(std::string_view message_id);
 std::string message_id_key(std::string_view message_id, model::QueueId id);
 std::string handover_key(std::string_view handover_id);
 std::string aside_key(std::string_view key);
+std::string suspension_key(std::string_view lane);
+std::string audit_key(Time when, uint64_t number);
 std::string blob_tag(model::QueueId id);
 
 inline constexpr std::string_view kMessagePrefix = "m";
@@ -29,6 +31,9 @@ inline constexpr std::string_view kMessageIdPrefix = "i";
 inline constexpr std::string_view kHandoverPrefix = "h";
 inline constexpr std::string_view kAsidePrefix = "x";
 inline constexpr std::string_view kNumberKey = "n";
+inline constexpr std::string_view kSuspensionPrefix = "s";
+inline constexpr std::string_view kAuditPrefix = "u";
+inline constexpr std::string_view kPolicyKey = "p";
 
 struct RowPlace {
   model::QueueId id;
@@ -62,6 +67,11 @@ std::string encode(const model::QueueRow& row);
 std::optional<model::QueueRow> decode_row(RowPlace place, std::string_view record);
 std::string encode(const MessageFacts& facts);
 std::optional<MessageFacts> decode_message(model::QueueId id, std::string_view record);
+
+std::string encode(const Suspension& suspension);
+std::optional<Suspension> decode_suspension(std::string_view key, std::string_view record);
+std::string encode(const AuditEntry& entry);
+std::optional<AuditEntry> decode_audit(std::string_view record);
 
 // The header's Message-ID as it is indexed: without angle brackets and blanks, bounded.
 std::string normal_message_id(std::string_view message_id);

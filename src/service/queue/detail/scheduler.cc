@@ -252,6 +252,7 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
       change.emplace();
       change->index = row.index;
       change->happening.event = QueueEvent::postpone;
+      change->happening.reason = QueueReason::routing_busy;
       change->happening.until = core_.now() + kRoutePostponed;
     }
     placed.changes.push_back(std::move(*change));
@@ -322,40 +323,79 @@ rt::Task<Status> Scheduler::read_rows(Group& group, Placed& placed) {
 
 bool Scheduler::is_to_try(const QueueRow& row, Reach reach) const {
   if (row.state != QueueState::ready && row.state != QueueState::waiting_retry) return false;
-  return reach == Reach::ahead || row.next_action_at <= core_.now();
+  return reach == Reach::ahead || row.clock_at <= core_.now();
 }
 
-// What the clock alone does to a row; nothing if it is not its time or if it is to be tried.
+// What the clocks alone do to a row; nothing if it is not its time or if it is to be tried.
 std::optional<RowChange> Scheduler::due_change(const QueueRow& row, Reach reach) {
   const Time now = core_.now();
   if (model::is_end(row.state)) return std::nullopt;
-  if (reach == Reach::due && row.next_action_at > now) return std::nullopt;
   RowChange change;
   change.index = row.index;
-  if (row.state == QueueState::in_flight) {
-    if (row.next_action_at > now) return std::nullopt;
-    change.lease = row.lease;
-    change.happening.event = QueueEvent::lease_ended;
-    if (row.lease.owner == core_.incarnation && core_.running.lives(row.lease.attempt)) {
-      change.happening.event = QueueEvent::renew;
-      change.happening.lease = row.lease;
-      change.happening.lease.until = now + core_.policy().lease;
-    } else if (row.expires_at <= now) {
-      change.happening.event = QueueEvent::expire;
-    }
+  const bool waits_for_lane =
+      row.state == QueueState::held && row.reason == QueueReason::lane_suspended;
+  if (reach == Reach::ahead && waits_for_lane && core_.suspension_of(row.lane) == nullptr) {
+    change.happening.event = QueueEvent::lane_opened;
     return change;
   }
+  if (reach == Reach::due && row.next_action_at > now) return std::nullopt;
+  if (row.state == QueueState::in_flight) return lease_change(row);
   if (row.expires_at <= now) {
     change.happening.event = QueueEvent::expire;
     return change;
   }
-  if (row.state != QueueState::held) return std::nullopt;
-  change.happening.event = QueueEvent::review;
+  if (model::is_notice_due(row, now)) {
+    change.happening.event = QueueEvent::tell_delay;
+    return change;
+  }
+  if (row.clock_at > now) return std::nullopt;
+  if (row.state == QueueState::held || row.state == QueueState::scheduled) {
+    change.happening.event = QueueEvent::review;
+    return change;
+  }
+  if (row.state == QueueState::reporting) {
+    change.happening.event = QueueEvent::report;
+    return change;
+  }
+  return std::nullopt;
+}
+
+// The end of a running attempt's lease: its worker may live and need longer, up to the row's
+// expiry; else it is lost.
+std::optional<RowChange> Scheduler::lease_change(const QueueRow& row) {
+  const Time now = core_.now();
+  RowChange change;
+  change.index = row.index;
+  change.lease = row.lease;
+  if (row.clock_at > now) {
+    if (!model::is_notice_due(row, now)) return std::nullopt;
+    change.happening.event = QueueEvent::tell_delay;
+    return change;
+  }
+  const bool is_ours = row.lease.owner == core_.incarnation;
+  const bool lives = is_ours && core_.running.lives(row.lease.attempt);
+  const bool stolen = is_ours && core_.ports.defect == Defect::stolen_lease;
+  if ((lives || stolen) && row.expires_at + model::kAttemptPastExpiry > now) {
+    change.happening.event = QueueEvent::renew;
+    change.happening.lease = row.lease;
+    change.happening.lease.until = now + core_.policy().lease;
+    return change;
+  }
+  const bool over = row.expires_at <= now && !model::has_grace(row);
+  change.happening.event = over ? QueueEvent::expire : QueueEvent::lease_ended;
   return change;
 }
 
 // A row that is due, with the answer of the router.
 void Scheduler::place_resting(Placed& placed, const QueueRow& row, Taken taken, Route route) {
+  const Suspension* suspension =
+      route.kind == Route::Kind::hop ? core_.suspension_of(route.hop.lane) : nullptr;
+  if (suspension != nullptr) {
+    RowChange held{.index = row.index, .happening = suspended_by(*suspension)};
+    placed.changes.push_back(std::move(held));
+    placed.taken.push_back(std::move(taken));
+    return;
+  }
   if (route.kind == Route::Kind::hop) {
     auto [at, is_new] = placed.lanes.try_emplace(route.hop.lane);
     Item& item = at->second.item;
@@ -371,7 +411,7 @@ void Scheduler::place_resting(Placed& placed, const QueueRow& row, Taken taken, 
     item.taken.push_back(std::move(taken));
     return;
   }
-  RowChange change{.index = row.index, .happening = {}, .attempt = 0, .members = {}};
+  RowChange change{.index = row.index, .happening = {}, .attempt = 0};
   change.happening.reason = route.reason;
   switch (route.kind) {
     case Route::Kind::expand:
@@ -413,7 +453,7 @@ void Scheduler::offer(Placed& placed) {
       happening.until = dispatcher_.room_at(name);
     }
     for (const QueueRow& row : to.item.rows) {
-      RowChange change{.index = row.index, .happening = happening, .attempt = 0, .members = {}};
+      RowChange change{.index = row.index, .happening = happening, .attempt = 0};
       const bool told = !row.history.empty() && row.history.back().text == lane->fault_words.text;
       if (answer == Dispatcher::Offer::closed && !told) {
         change.happening.replies.push_back(lane->fault_words);

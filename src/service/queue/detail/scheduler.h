@@ -68,6 +68,7 @@ class Scheduler {
   rt::Task<Status> read_rows(Group& group, Placed& placed);
   bool is_to_try(const model::QueueRow& row, Reach reach) const;
   std::optional<RowChange> due_change(const model::QueueRow& row, Reach reach);
+  std::optional<RowChange> lease_change(const model::QueueRow& row);
   void place_resting(Placed& placed, const model::QueueRow& row, Taken taken, Route route);
   void offer(Placed& placed);
   rt::Task<void> follow_policy();

@@ -22,17 +22,41 @@ void bound_texts(NewMessage& message) {
 
 }  // namespace
 
-Figures::Figures(obs::Metrics& metrics)
-    : accepted(metrics.counter("posthorn_queue_accepted_total")),
-      delivered(metrics.counter("posthorn_queue_ended_total", "state=\"delivered\"")),
-      relayed(metrics.counter("posthorn_queue_ended_total", "state=\"relayed\"")),
-      failed(metrics.counter("posthorn_queue_ended_total", "state=\"failed\"")),
-      expired(metrics.counter("posthorn_queue_ended_total", "state=\"expired\"")),
-      attempts(metrics.counter("posthorn_queue_attempts_total")),
-      transient(metrics.counter("posthorn_queue_retries_total")),
-      reports(metrics.counter("posthorn_queue_reports_total")),
-      lost_workers(metrics.counter("posthorn_queue_lost_workers_total")),
-      auditor_hits(metrics.counter("posthorn_auditor_hits")) {}
+Figures::Figures(obs::Metrics& all)
+    : accepted(all.counter("posthorn_queue_accepted_total")),
+      attempts(all.counter("posthorn_queue_attempts_total")),
+      reports(all.counter("posthorn_queue_reports_total")),
+      reports_lost(all.counter("posthorn_queue_reports_lost_total")),
+      lost_workers(all.counter("posthorn_queue_lost_workers_total")),
+      auditor_hits(all.counter("posthorn_auditor_hits")),
+      metrics(all) {}
+
+void Figures::row_ended(model::QueueState state) {
+  const std::string labels = "state=\"" + std::string(model::to_text(state)) + "\"";
+  metrics.counter("posthorn_queue_ended_total", labels).add();
+}
+
+void Figures::attempt_ended(const model::QueueRow& row) {
+  const std::string labels = "state=\"" + std::string(model::to_text(row.state)) + "\",reason=\"" +
+                             std::string(model::to_text(row.reason)) + "\"";
+  metrics.counter("posthorn_queue_attempts_ended_total", labels).add();
+}
+
+rt::Task<Status> Shard::load() {
+  PH_CO_TRY_STATUS(co_await core_.ledger.load());
+  std::optional<kv::Range> range = kv::prefix_range(kSuspensionPrefix);
+  while (range.has_value()) {
+    PH_CO_TRY(kv::Page page, co_await core_.ledger.partition().scan(std::move(*range)));
+    for (const kv::Entry& entry : page.entries) {
+      auto suspension = decode_suspension(entry.key, entry.value);
+      if (!suspension.has_value()) continue;
+      std::string lane = suspension->lane;
+      core_.suspensions.insert_or_assign(std::move(lane), std::move(*suspension));
+    }
+    range = std::move(page.rest);
+  }
+  co_return Status{};
+}
 
 void Shard::start() {
   core_.accepting_work = true;
@@ -78,7 +102,7 @@ rt::Task<Result<model::QueueId>> Shard::accept(NewMessage message, rt::Deadline 
 }
 
 std::optional<Shard::Way> Shard::way_of(const NewMessage& message) {
-  if (!core_.accepting_work) return std::nullopt;
+  if (!core_.accepting_work || message.envelope.hold_until > core_.now()) return std::nullopt;
   if (message.recipients.size() > core_.values().get(kRecipientsPerAttempt)) return std::nullopt;
   if (core_.window.size() >= core_.values().get(kWindow)) return std::nullopt;
   Way way;
@@ -98,7 +122,8 @@ std::optional<Shard::Way> Shard::way_of(const NewMessage& message) {
 rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline deadline) {
   bound_texts(message);
   std::optional<Way> way = way_of(message);
-  const bool granted = way.has_value() && dispatcher_.may_grant(way->hop);
+  const Suspension* suspended = way.has_value() ? core_.suspension_of(way->hop.lane) : nullptr;
+  const bool granted = way.has_value() && suspended == nullptr && dispatcher_.may_grant(way->hop);
   const Time now = core_.now();
   if (message.envelope.received_at == Time{}) message.envelope.received_at = now;
 
@@ -110,6 +135,9 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
   if (granted) {
     running = core_.running.begin();
     first = dispatcher_.begin_of(way->hop, running.attempt());
+  } else if (suspended != nullptr) {
+    first = suspended_by(*suspended);
+    way.reset();
   } else if (way.has_value()) {
     first = dispatcher_.closed_to(way->hop);  // they would only be written again to say so
     if (first.has_value()) way.reset();
@@ -119,7 +147,8 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
   rows.reserve(message.recipients.size());
   for (model::Recipient& recipient : message.recipients) {
     const auto index = static_cast<uint32_t>(rows.size());
-    model::QueueRow row = model::new_row(id, index, std::move(recipient), now, core_.policy());
+    model::QueueRow row =
+        model::new_row(id, index, std::move(recipient), message.envelope, now, core_.policy());
     if (first.has_value()) {
       PH_CO_TRY(row, model::step(row, *first, now, core_.policy()));
     }

@@ -23,7 +23,7 @@ class Shard {
         calls_(home, "calls from other loops") {}
 
   rt::Loop& home() const { return core_.home; }
-  rt::Task<Status> load() { return core_.ledger.load(); }
+  rt::Task<Status> load();
   void start();
   rt::Task<Status> stop(rt::Deadline deadline);
 
