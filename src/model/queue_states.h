@@ -134,7 +134,8 @@ inline constexpr QueueReasons kFailReasons = {
 inline constexpr QueueReasons kExpiryReasons = {QueueReason::too_old,
                                                 QueueReason::deliver_by_passed};
 // Why a report to the sender has to wait.
-inline constexpr QueueReasons kReportWaits = {QueueReason::report_budget, QueueReason::disk_full};
+inline constexpr QueueReasons kReportWaits = {QueueReason::report_budget, QueueReason::disk_full,
+                                              QueueReason::internal_error};
 inline constexpr QueueReasons kBusyReasons = {QueueReason::lane_busy, QueueReason::rate_limited,
                                               QueueReason::routing_busy};
 inline constexpr QueueReasons kReadyReasons =

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "rt/bounded.h"
 #include "rt/errors.h"
 #include "rt/loop.h"
 #include "rt/parking.h"
@@ -188,6 +189,43 @@ TEST(Scope, AStrayExceptionEndsItsActivityAndIsCounted) {
 Task<void> ask(Loop& home, Loop& target, Deadline deadline, std::optional<Result<int>>& out) {
   out = co_await call_on(
       home, target, "guest", [&target] { return add_later(target, 20, 22); }, deadline);
+}
+
+Task<int> never_answer(Loop& loop) {
+  while (true) co_await sleep(loop, loop.in(Duration::hours(1)), "nothing");
+}
+
+Task<int> throw_at_once(Loop& loop) {
+  co_await sleep(loop, loop.in(Duration::seconds(1)), "a test");
+  throw std::runtime_error("on purpose");
+}
+
+Task<void> ask_bounded(Loop& loop, Task<int> task, std::optional<int>& out, bool& answered) {
+  out = co_await bounded(loop, "a test", std::move(task), loop.in(Duration::seconds(5)));
+  answered = true;
+}
+
+TEST(Bounded, AnswersKillsWhatHangsAndOutlivesWhatThrows) {
+  CrankedLoop loop;
+  std::optional<int> out;
+  bool answered = false;
+  Scope scope(loop, "test");
+  scope.spawn("good", ask_bounded(loop, add_later(loop, 1, 2), out, answered));
+  loop.advance(Duration::seconds(2));
+  EXPECT_EQ(out, 3);
+  answered = false;
+  scope.spawn("hanging", ask_bounded(loop, never_answer(loop), out, answered));
+  loop.advance(Duration::seconds(4));
+  EXPECT_FALSE(answered);
+  loop.advance(Duration::seconds(2));
+  EXPECT_TRUE(answered);
+  EXPECT_FALSE(out.has_value());
+  answered = false;
+  scope.spawn("throwing", ask_bounded(loop, throw_at_once(loop), out, answered));
+  loop.advance(Duration::seconds(2));
+  EXPECT_TRUE(answered);
+  EXPECT_FALSE(out.has_value());
+  EXPECT_EQ(scope.active(), 0U);
 }
 
 TEST(CallOn, BringsTheResultBackOrTimesOut) {

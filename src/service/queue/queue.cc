@@ -67,6 +67,8 @@ SweepFindings& SweepFindings::operator+=(const SweepFindings& other) {
   overdue += other.overdue;
   beyond_expiry += other.beyond_expiry;
   orphans += other.orphans;
+  slots_leaked += other.slots_leaked;
+  leases_stolen += other.leases_stolen;
   repaired += other.repaired;
   return *this;
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,11 @@ struct Outside {
   std::map<std::pair<uint64_t, std::string>, int> arrived;
   std::map<std::string, int> arrived_at;  // by address
   std::map<std::string, std::vector<std::string>> aliases;
-  std::set<std::string> dns_dead;  // domains
+  std::set<std::string> dns_dead;      // domains
+  std::set<std::string> route_hangs;   // domains: the router breaks its word about deadlines
+  std::set<std::string> route_throws;  // domains
+  bool report_hangs = false;
+  Duration slow_for = Duration::seconds(30);
   size_t reports = 0;
   size_t double_bounces = 0;
   std::map<ReportAction, size_t> told;  // recipients
@@ -63,10 +68,18 @@ class ScriptedRouter final : public Router {
     const model::Recipient copy = recipient;
     const model::Envelope facts = envelope;
     co_await rt::sleep(loop, loop.in(Duration::milliseconds(5)), "a scripted route");
+    const std::string domain(model::domain_of(copy.address));
+    while (outside_.route_hangs.contains(domain)) {
+      co_await rt::sleep(loop, loop.in(Duration::hours(1)), "nothing, for ever");
+    }
+    if (outside_.route_throws.contains(domain)) throw std::runtime_error("on purpose");
     co_return answer(copy);
   }
   std::optional<Route> peek(const model::Recipient& recipient, const model::Envelope&) override {
-    if (!peeks) return std::nullopt;
+    const std::string domain(model::domain_of(recipient.address));
+    const bool broken =
+        outside_.route_hangs.contains(domain) || outside_.route_throws.contains(domain);
+    if (!peeks || broken) return std::nullopt;
     return answer(recipient);
   }
   bool peeks = true;
@@ -119,7 +132,7 @@ class ScriptedSession final : public CarrierSession {
       while (true) co_await rt::sleep(loop_, loop_.in(Duration::hours(1)), "nothing, for ever");
     }
     if (does == Behaviour::slow) {
-      co_await rt::sleep(loop_, loop_.in(Duration::seconds(30)), "a slow hop");
+      co_await rt::sleep(loop_, loop_.in(outside_.slow_for), "a slow hop");
     }
     ++hop_.carried;
     auto content = co_await work.content.read(loop_, 0, 1 << 20);
@@ -191,7 +204,10 @@ class ScriptedCarriers final : public Carriers {
 class ScriptedReporter final : public Reporter {
  public:
   explicit ScriptedReporter(Outside& outside) : outside_(outside) {}
-  rt::Task<Report> write(rt::Loop&, ReportWork work, rt::Deadline) override {
+  rt::Task<Report> write(rt::Loop& loop, ReportWork work, rt::Deadline) override {
+    while (outside_.report_hangs) {
+      co_await rt::sleep(loop, loop.in(Duration::hours(1)), "nothing, for ever");
+    }
     for (const ReportedRow& told : work.rows) ++outside_.told[told.action];
     ++(work.to == ReportTo::sender ? outside_.reports : outside_.double_bounces);
     std::string text = "Received: report\r\n\r\n";
@@ -224,12 +240,13 @@ class ErrorLog final : public obs::Log {
 // What runs on the machine and dies with it.
 struct Server {
   Server(rt::Runtime& runtime, kv_mem::MemDisk& disk, Outside& outside, config::FixedSource& source,
-         obs::Metrics& figures, obs::Log& errors)
+         obs::Metrics& figures, obs::Log& errors, Defect on_purpose = Defect::none)
       : store(disk),
         router(outside),
         carriers(outside),
         reporter(outside),
         settings(source),
+        defect(on_purpose),
         metrics(figures),
         log(errors),
         boot(*runtime.loops()[0], "boot") {
@@ -244,7 +261,8 @@ struct Server {
          .router = router,
          .carriers = carriers,
          .reporter = reporter,
-         .settings = [this](const rt::Loop&) -> config::Source& { return settings; }},
+         .settings = [this](const rt::Loop&) -> config::Source& { return settings; },
+         .defect = defect},
         *runtime.loops()[0]);
     if (!opened.has_value()) co_return;
     queue = std::move(*opened);
@@ -256,6 +274,7 @@ struct Server {
   ScriptedCarriers carriers;
   ScriptedReporter reporter;
   config::FixedSource& settings;
+  Defect defect = Defect::none;
   obs::Metrics& metrics;
   obs::Log& log;
   std::unique_ptr<Queue> queue;
@@ -291,7 +310,7 @@ struct World {
   }
   void start() {
     host.start([this](rt::Runtime& runtime) {
-      return std::make_shared<Server>(runtime, disk, outside, settings, metrics, log);
+      return std::make_shared<Server>(runtime, disk, outside, settings, metrics, log, defect);
     });
     wait_for_start();
   }
@@ -356,6 +375,14 @@ struct World {
   }
   int64_t hits() { return metrics.value("posthorn_auditor_hits"); }
   Hop& hop(const std::string& lane) { return outside.hops[lane]; }
+
+  Defect defect = Defect::none;  // of the next start
+  // Restarts with a defect on purpose.
+  void restart_with(Defect with) {
+    defect = with;
+    host.restart(rt_sim::Crash::process);
+    wait_for_start();
+  }
 
   int tools = 0;  // hosts that edit the disk while the machine is down
   kv_mem::MemDisk disk;

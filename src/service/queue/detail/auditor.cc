@@ -29,6 +29,7 @@ constexpr size_t kRepairsMax = 10'000;  // in one sweep; the next one goes on
 constexpr size_t kForgottenAtOnce = 100;
 constexpr Duration kClockStep = Duration::seconds(30);
 constexpr Duration kTolerance = Duration::minutes(2);
+constexpr Duration kLeaseSlack = Duration::seconds(1);  // between a death and its being noted
 
 // A sum that does not depend on the order of its parts.
 struct KeySum {
@@ -60,6 +61,8 @@ struct Auditor::Walk {
   std::map<uint64_t, uint64_t> resting_of;  // message: its resting rows, of the page at hand
   std::map<std::pair<QueueState, QueueReason>, Tally> tallies;
   uint64_t ended_messages = 0;
+  Time earliest = Time::max();
+  std::unordered_set<uint64_t> dead;  // attempts in flight whose worker is dead
   std::vector<RowName> rows_to_repair;
   std::vector<std::string> entries_to_repair;
   std::vector<std::string> to_set_aside;
@@ -159,6 +162,7 @@ void Auditor::check_row(Walk& state, const QueueRow& row) {
   const bool rests = !model::is_end(row.state);
   if (rests) {
     ++state.findings.resting;
+    state.earliest = std::min(state.earliest, row.next_action_at);
     state.expected.add(due_key(row.next_action_at, row.id, row.index));
   }
   const RowName name{row.id, row.index};
@@ -177,10 +181,29 @@ void Auditor::check_row(Walk& state, const QueueRow& row) {
     state.rows_to_repair.push_back(name);
   } else if (rests && row.since > state.now + kClockStep) {
     state.from_future.push_back(name);
-  } else if (row.state == QueueState::in_flight && row.lease.owner != core_.incarnation) {
+  } else if (row.state == QueueState::in_flight) {
+    check_lease(state, row);
+  }
+}
+
+// Only its owner renews a lease. One that runs longer than its dead worker could have asked for was
+// renewed by somebody else, and would be for ever.
+void Auditor::check_lease(Walk& state, const QueueRow& row) {
+  const RowName name{row.id, row.index};
+  if (row.lease.owner != core_.incarnation) {
     ++state.findings.takeovers;
     state.takeovers.emplace_back(name, row.lease);
+    return;
   }
+  const std::optional<Time> died = core_.running.died_at(row.lease.attempt);
+  if (!died.has_value()) return;
+  state.dead.insert(row.lease.attempt);
+  const bool excused = core_.delay_is_excused() || core_.clock_has_stepped();
+  if (excused || row.lease.until <= *died + core_.longest_lease() + kLeaseSlack) return;
+  ++state.findings.leases_stolen;
+  ++state.findings.repaired;
+  core_.ports.log.error("queue.lease_stolen", {{"id", model::to_text(row.id)}});
+  state.takeovers.emplace_back(name, row.lease);
 }
 
 // The scheduler has been over everything that was due at pass_began(): what was due well before
@@ -438,17 +461,35 @@ rt::Task<Status> Auditor::tidy_ended() {
   co_return Status{};
 }
 
-void Auditor::publish(const Walk& state) {
+// What is in the table, by state and reason, for whoever watches from outside.
+void Auditor::publish(Walk& state) {
   ended_messages_ = state.ended_messages;
+  core_.running.tidy(state.now - kTolerance, state.dead);
   core_.figures.auditor_hits.add(state.findings.defects());
-  const std::string shard = ",shard=\"" + std::to_string(core_.ledger.shard()) + "\"";
+  obs::Metrics& metrics = core_.ports.metrics;
+  const std::string shard = "shard=\"" + std::to_string(core_.ledger.shard()) + "\"";
   for (size_t s = 0; s < model::kQueueStates; ++s) {
     const auto status = static_cast<QueueState>(s);
-    uint64_t rows = 0;
-    for (const auto& [key, tally] : state.tallies) rows += key.first == status ? tally.rows : 0;
-    const std::string labels = "state=\"" + std::string(model::to_text(status)) + "\"" + shard;
-    core_.ports.metrics.gauge("posthorn_queue_rows", labels).set(static_cast<int64_t>(rows));
+    for (size_t r = 0; r < model::kQueueReasons; ++r) {
+      const auto reason = static_cast<QueueReason>(r);
+      if (!model::kQueueTable.reasons_in(status).has(reason)) continue;
+      const auto tally = state.tallies.find({status, reason});
+      const bool any = tally != state.tallies.end();
+      const std::string labels = "state=\"" + std::string(model::to_text(status)) + "\",reason=\"" +
+                                 std::string(model::to_text(reason)) + "\"," + shard;
+      const uint64_t rows = any ? tally->second.rows : 0;
+      metrics.gauge("posthorn_queue_rows", labels).set(static_cast<int64_t>(rows));
+      if (model::is_end(status)) continue;
+      const Duration age = any ? state.now - tally->second.oldest : Duration();
+      metrics.gauge("posthorn_queue_oldest_seconds", labels).set(age.s());
+    }
   }
+  const bool waits = state.earliest != Time::max();
+  const Duration late = waits ? state.now - state.earliest : Duration();
+  metrics.gauge("posthorn_queue_next_action_seconds", shard).set(waits ? -late.s() : 0);
+  metrics.gauge("posthorn_queue_overdue_seconds", shard).set(std::max<int64_t>(late.s(), 0));
+  metrics.gauge("posthorn_queue_ended_messages_kept", shard)
+      .set(static_cast<int64_t>(state.ended_messages));
   if (state.findings.defects() > 0) {
     core_.ports.log.error("queue.auditor_hits", {{"shard", core_.ledger.shard()},
                                                  {"defects", state.findings.defects()},

@@ -36,13 +36,14 @@ class Auditor {
   rt::Task<Status> search_index(Walk& walk);
   void check_row(Walk& walk, const model::QueueRow& row);
   bool is_overdue(const model::QueueRow& row) const;
+  void check_lease(Walk& walk, const model::QueueRow& row);
   rt::Task<Status> repair(Walk& walk);
   rt::Task<Status> repair_row(RowName name, SweepFindings& findings);
   rt::Task<Status> repair_entry(std::string key, SweepFindings& findings);
   rt::Task<Status> set_aside(std::string key, SweepFindings& findings);
   rt::Task<Status> recount(model::QueueId id, SweepFindings& findings);
   rt::Task<Status> tidy_ended();
-  void publish(const Walk& walk);
+  void publish(Walk& walk);
 
   Core& core_;
   Clerk& clerk_;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "kv/errors.h"
+#include "rt/bounded.h"
 #include "rt/deadline.h"
 #include "service/queue/detail/records.h"
 
@@ -20,7 +21,9 @@ using model::QueueState;
 constexpr size_t kFollowPage = 500;
 constexpr uint32_t kExpansionsMax = 10;
 constexpr Duration kReportTime = Duration::seconds(30);
+constexpr Duration kReportHang = Duration::seconds(45);  // the reporter has not kept its word
 constexpr Duration kReportPause = Duration::seconds(60);
+constexpr Duration kReportAgain = Duration::minutes(15);
 
 bool is_success(QueueEvent event) {
   return event == QueueEvent::deliver || event == QueueEvent::relay;
@@ -297,10 +300,16 @@ rt::Task<Status> Clerk::report(Draft& draft, rt::Deadline deadline) {
     std::erase_if(work.rows, [](const ReportedRow& r) { return r.action != ReportAction::failed; });
   }
   if (work.rows.empty()) co_return Status{};
-  Report made = co_await core_.ports.reporter.write(core_.home, std::move(work),
-                                                    core_.home.in(kReportTime).earlier(deadline));
-  if (made.bytes == nullptr) co_return fail(kBusy, "the report could not be made");
-  draft.report = std::move(made);
+  const rt::Deadline patience = core_.home.in(kReportTime).earlier(deadline);
+  auto writing = core_.ports.reporter.write(core_.home, std::move(work), patience);
+  std::optional<Report> made = co_await rt::bounded(core_.home, "a delivery report",
+                                                    std::move(writing), core_.home.in(kReportHang));
+  if (!made.has_value() || made->bytes == nullptr) {
+    core_.ports.log.error("queue.report_failed", {{"id", model::to_text(draft.id)}});
+    put_off(draft, {QueueReason::internal_error, kReportAgain});
+    co_return Status{};
+  }
+  draft.report = std::move(*made);
   co_return Status{};
 }
 

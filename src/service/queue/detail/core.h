@@ -2,6 +2,7 @@
 // is in memory. Built by Shard, which outlives the parts. Home loop only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,7 +45,7 @@ class Core {
   Ledger ledger;
   const uint64_t incarnation;  // of this process: the owner of its leases
   Window window;
-  Running running;
+  Running running{home};
   Figures figures;
   bool accepting_work = false;  // between start and stop
   // By lane; what is in the table. Those that are over stay until somebody looks (suspension_of).
@@ -58,9 +59,12 @@ class Core {
     if (values().epoch() != policy_epoch_) {
       policy_epoch_ = values().epoch();
       policy_ = policy_of(values());
+      longest_lease_ = std::max(longest_lease_, policy_.lease);
     }
     return policy_;
   }
+  // The longest that this process has ever given.
+  Duration longest_lease() const { return longest_lease_; }
   // A cap over all loops, as far as it is this shard's.
   size_t share(const config::NumberSetting& cap) const {
     const uint64_t loops = ports.runtime.loops().size();
@@ -100,6 +104,7 @@ class Core {
 
   uint64_t policy_epoch_ = 0;
   model::QueuePolicy policy_;
+  Duration longest_lease_;
   Instant excused_until_;
   std::optional<Duration> clock_offset_;
 };

@@ -336,8 +336,10 @@ rt::Task<std::vector<Item>> Dispatcher::begin(Lane& lane, std::vector<Item> item
 
 // Whether the session can be used again.
 rt::Task<bool> Dispatcher::carry(Lane& lane, Worker& self, CarrierSession& session, Item item) {
-  const Duration lease = core_.policy().lease;
-  const Duration left = item.rows.front().lease.until - core_.now();
+  // As it was given: the row's expiry may have cut it short.
+  const QueueRow& first = item.rows.front();
+  const Duration lease = first.lease.until - first.since;
+  const Duration left = first.lease.until - core_.now();
   if (left < lease / 2) {  // it waited too long behind others: its lease would end under way
     hand_back(std::move(item), {.event = QueueEvent::give_back, .reason = QueueReason::lane_busy});
     co_return true;
@@ -443,7 +445,10 @@ rt::Task<void> Dispatcher::record(Item item, std::vector<RowChange> changes) {
   while (true) {
     auto applied = co_await clerk_.apply(item.facts.id, changes, &item,
                                          core_.home.in(kStoreTime).earlier(deadline));
-    if (applied.has_value()) break;
+    if (applied.has_value()) {
+      item.running.finish();
+      break;
+    }
     core_.note_delay();
     if (applied.error().disposition() != Disposition::transient ||
         deadline.passed(core_.home.now())) {

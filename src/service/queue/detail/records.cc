@@ -16,6 +16,7 @@ constexpr uint8_t kRowVersion = 2;
 constexpr uint8_t kMessageVersion = 2;
 constexpr uint8_t kSuspensionVersion = 1;
 constexpr uint8_t kAuditVersion = 1;
+constexpr uint8_t kPolicyVersion = 1;
 constexpr size_t kMessageKeySize = 1 + 8;
 constexpr size_t kRowKeySize = 1 + 8 + 4;
 constexpr size_t kDueKeySize = 1 + 8 + 8 + 4;
@@ -366,6 +367,28 @@ std::optional<AuditEntry> decode_audit(std::string_view record) {
   out.rows = in.u64();
   if (!is_whole(in, kAuditVersion)) return std::nullopt;
   return out;
+}
+
+std::string policy_mark(const model::QueuePolicy& policy) {
+  RecordWriter w(kPolicyVersion);
+  const auto schedule = [&w](const std::vector<Duration>& delays) {
+    w.u64(delays.size());
+    for (const Duration delay : delays) w.i64(delay.us());
+  };
+  const auto own = [&](const model::QueuePolicy::Class& c) {
+    schedule(c.schedule);
+    w.i64(c.expiry.value_or(Duration()).us()).i64(c.delay_notice.value_or(Duration()).us());
+  };
+  schedule(policy.schedule);
+  w.u64(policy.jitter_percent).i64(policy.expiry.us()).i64(policy.delay_notice.us());
+  own(policy.low);
+  own(policy.high);
+  for (const auto& route : policy.routes) {
+    w.bytes(route.lane);
+    schedule(route.schedule);
+  }
+  const std::string octets = w.take();
+  return std::string(as_text(sha256(octets)));
 }
 
 std::string normal_message_id(std::string_view message_id) {

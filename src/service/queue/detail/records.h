@@ -73,6 +73,9 @@ std::optional<Suspension> decode_suspension(std::string_view key, std::string_vi
 std::string encode(const AuditEntry& entry);
 std::optional<AuditEntry> decode_audit(std::string_view record);
 
+// Differs when the policy does.
+std::string policy_mark(const model::QueuePolicy& policy);
+
 // The header's Message-ID as it is indexed: without angle brackets and blanks, bounded.
 std::string normal_message_id(std::string_view message_id);
 

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "rt/bounded.h"
 #include "service/queue/detail/records.h"
 
 namespace ph::queue {
@@ -27,7 +28,10 @@ constexpr Duration kWholePassEvery = Duration::seconds(60);
 constexpr Duration kLookAheadPause = Duration::milliseconds(20);
 constexpr int64_t kLookAheadRest = 4;  // times as long as looking took
 constexpr Duration kRouteTime = Duration::seconds(30);
+constexpr Duration kRouteHang = Duration::seconds(40);  // the router has not kept its word
 constexpr Duration kRoutePostponed = Duration::seconds(5);
+constexpr size_t kStumblesMax = 10'000;
+constexpr Duration kAsleep = Duration::days(30);  // Defect::lost_wake_up
 
 }  // namespace
 
@@ -79,7 +83,20 @@ void Scheduler::restart() {
   start();
 }
 
+Scheduler::Charge::Charge(Scheduler& scheduler, model::QueueId id)
+    : scheduler_(scheduler), id_(id) {
+  const auto at = scheduler_.stumbles_.find(id);
+  if (at != scheduler_.stumbles_.end()) before_ = at->second;
+}
+
+Scheduler::Charge::~Charge() {
+  auto& stumbles = scheduler_.stumbles_;
+  if (is_done_ || (stumbles.size() >= kStumblesMax && !stumbles.contains(id_))) return;
+  ++stumbles[id_];
+}
+
 rt::Task<void> Scheduler::run() {
+  placements_->spawn("rows follow the settings of this start", follow_policy_of_last_start());
   while (core_.accepting_work) {
     last_progress_ = core_.home.now();
     const Duration clock_step = core_.watch_clock();
@@ -99,6 +116,9 @@ rt::Task<void> Scheduler::run() {
       next_look_ahead_ = core_.home.now() + std::max(kLookAheadPause, took * kLookAheadRest);
     }
     const Instant wake = co_await next_wake(result, now);
+    if (core_.ports.defect == Defect::lost_wake_up) {
+      co_await rt::sleep(core_.home, core_.home.in(kAsleep), "nothing, on purpose");
+    }
     const rt::Woken woken = co_await hint_.park(rt::Deadline::at(wake), "the next row's time");
     if (woken == rt::Woken::cancelled) break;
   }
@@ -224,6 +244,12 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
     ~Done() { room.wake(); }
   };
   const Done done{room_};
+  Charge charge(*this, group.id);
+  if (charge.is_poison()) {
+    co_await isolate(std::move(group));
+    charge.done();
+    co_return;
+  }
   Placed placed;
   Status got = co_await read_rows(group, placed);
   if (!got.has_value()) {
@@ -231,6 +257,7 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
     for (Taken& taken : group.taken) taken.abandon();
     core_.ports.log.warning("queue.message_unreadable",
                             {{"id", model::to_text(group.id)}, {"error", got.error().to_text()}});
+    charge.done();
     co_return;
   }
   for (size_t i = 0; i < placed.rows.size(); ++i) {
@@ -259,6 +286,27 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
     placed.taken.push_back(std::move(group.taken[i]));
   }
   co_await finish(std::move(placed));
+  charge.done();
+}
+
+// Working on this message has failed twice without an answer: its rows rest, visibly, and the
+// others go on.
+rt::Task<void> Scheduler::isolate(Group group) {
+  std::vector<RowChange> changes;
+  for (const uint32_t index : group.indexes) {
+    RowChange change;
+    change.index = index;
+    change.happening.event = QueueEvent::hold;
+    change.happening.reason = QueueReason::internal_error;
+    change.happening.until = core_.now() + core_.policy().poison_review;
+    change.happening.by = "Posthorn, which failed on it twice";
+    changes.push_back(std::move(change));
+  }
+  core_.ports.log.error("queue.isolated", {{"id", model::to_text(group.id)}});
+  stumbles_.erase(group.id);
+  auto done =
+      co_await clerk_.apply(group.id, std::move(changes), nullptr, core_.home.in(kStoreTime));
+  if (!done.has_value()) core_.note_delay();
 }
 
 // A row whose next hop must be looked up: apart from its siblings, so that a silent DNS delays no
@@ -266,8 +314,16 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
 rt::Task<void> Scheduler::place_slowly(SlowRoute held, MessageFacts facts, QueueRow row,
                                        Taken taken) {
   const SlowRoute slow = std::move(held);
-  Route found = co_await core_.ports.router.route(core_.home, row.recipient, facts.envelope,
-                                                  core_.home.in(kRouteTime));
+  Charge charge(*this, row.id);
+  auto asking = core_.ports.router.route(core_.home, row.recipient, facts.envelope,
+                                         core_.home.in(kRouteTime));
+  std::optional<Route> found =
+      co_await rt::bounded(core_.home, "a route", std::move(asking), core_.home.in(kRouteHang));
+  if (!found.has_value()) {
+    core_.ports.log.error("queue.route_failed", {{"id", model::to_text(row.id)}});
+    co_return;  // charged
+  }
+  charge.done();
   Group group{.id = row.id, .indexes = {row.index}, .taken = {}};
   group.taken.push_back(std::move(taken));
   Placed placed;
@@ -278,7 +334,7 @@ rt::Task<void> Scheduler::place_slowly(SlowRoute held, MessageFacts facts, Queue
     for (Taken& left : group.taken) left.abandon();
     co_return;
   }
-  place_resting(placed, row, std::move(group.taken.front()), std::move(found));
+  place_resting(placed, row, std::move(group.taken.front()), std::move(*found));
   co_await finish(std::move(placed));
 }
 
@@ -469,9 +525,32 @@ void Scheduler::offer(Placed& placed) {
 // A new schedule or expiry acts on rows that wait already.
 rt::Task<void> Scheduler::follow_policy() {
   const Time now = core_.now();
+  std::string mark = policy_mark(core_.policy());
   co_await clerk_.follow_all(
       [this, now](const QueueRow& row) { return model::follow_policy(row, now, core_.policy()); });
   hint_.wake();
+  co_await remember_policy(std::move(mark));
+}
+
+// The settings may have changed while no server ran, or their defaults with the program: the table
+// remembers which policy its rows follow.
+rt::Task<void> Scheduler::follow_policy_of_last_start() {
+  const std::string mark = policy_mark(core_.policy());
+  auto known = co_await core_.ledger.partition().get(std::string(kPolicyKey));
+  if (!known.has_value()) co_return;
+  if (!known->has_value()) {
+    co_await remember_policy(mark);
+  } else if (**known != mark) {
+    co_await follow_policy();
+  }
+}
+
+rt::Task<void> Scheduler::remember_policy(std::string mark) {
+  Proof proof{std::string(kPolicyKey), mark};
+  core_.ledger.batch(Ledger::Way::changes).put(std::string(kPolicyKey), std::move(mark));
+  const Status done = co_await core_.ledger.commit(Ledger::Way::changes, std::move(proof),
+                                                   core_.home.in(kStoreTime));
+  if (!done.has_value()) core_.note_delay();  // the next start does it again
 }
 
 // The wall clock went forwards by itself: nothing has become older by that. Before anything is

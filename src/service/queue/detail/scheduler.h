@@ -54,6 +54,22 @@ class Scheduler {
    private:
     size_t* count_;
   };
+  // Work on a message that ends without done() is charged to the message (law 13): it threw, or it
+  // hung and was killed. Two charges isolate the message.
+  class Charge {
+   public:
+    Charge(Scheduler& scheduler, model::QueueId id);
+    Charge(Charge&&) = delete;
+    ~Charge();
+    void done() { is_done_ = true; }
+    bool is_poison() const { return before_ >= 2; }
+
+   private:
+    Scheduler& scheduler_;
+    model::QueueId id_;
+    uint32_t before_ = 0;
+    bool is_done_ = false;
+  };
   enum class Reach : uint8_t { due, ahead };
   enum class Pass : uint8_t { complete, window_full, failed };
 
@@ -71,7 +87,10 @@ class Scheduler {
   std::optional<RowChange> lease_change(const model::QueueRow& row);
   void place_resting(Placed& placed, const model::QueueRow& row, Taken taken, Route route);
   void offer(Placed& placed);
+  rt::Task<void> isolate(Group group);
   rt::Task<void> follow_policy();
+  rt::Task<void> follow_policy_of_last_start();
+  rt::Task<void> remember_policy(std::string mark);
   rt::Task<void> follow_clock(Duration step);
 
   Core& core_;
@@ -88,8 +107,9 @@ class Scheduler {
   Time pass_began_;
   model::QueuePolicy followed_;
   size_t slow_routes_ = 0;
-  std::unique_ptr<rt::Scope> scope_;       // the scheduler itself
-  std::unique_ptr<rt::Scope> placements_;  // and what it started
+  std::unordered_map<model::QueueId, uint32_t> stumbles_;  // at most kStumblesMax
+  std::unique_ptr<rt::Scope> scope_;                       // the scheduler itself
+  std::unique_ptr<rt::Scope> placements_;                  // and what it started
 };
 
 }  // namespace ph::queue

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "base/time.h"
 #include "model/queue_id.h"
+#include "rt/loop.h"
 
 namespace ph::queue {
 
@@ -72,33 +74,41 @@ class Window {
   uint64_t tickets_ = 0;
 };
 
-// The attempts whose worker lives.
+// The attempts whose worker lives, and when those died that were given up without a result.
 class Running {
  public:
+  explicit Running(rt::Loop& home) : home_(home) {}
+
   class Token {
    public:
     Token() = default;
     Token(Token&& other) noexcept
-        : running_(std::exchange(other.running_, nullptr)), attempt_(other.attempt_) {}
+        : running_(std::exchange(other.running_, nullptr)),
+          attempt_(other.attempt_),
+          is_finished_(other.is_finished_) {}
     Token& operator=(Token&& other) noexcept {
       if (this != &other) {
         release();
         running_ = std::exchange(other.running_, nullptr);
         attempt_ = other.attempt_;
+        is_finished_ = other.is_finished_;
       }
       return *this;
     }
     ~Token() { release(); }
     uint64_t attempt() const { return attempt_; }
+    // Its result is in the table: the attempt has not been lost.
+    void finish() { is_finished_ = true; }
 
    private:
     friend class Running;
     Token(Running& running, uint64_t attempt) : running_(&running), attempt_(attempt) {}
     void release() {
-      if (running_ != nullptr) std::exchange(running_, nullptr)->attempts_.erase(attempt_);
+      if (running_ != nullptr) std::exchange(running_, nullptr)->end(attempt_, is_finished_);
     }
     Running* running_ = nullptr;
     uint64_t attempt_ = 0;
+    bool is_finished_ = false;
   };
 
   Token begin() {
@@ -107,9 +117,28 @@ class Running {
   }
   bool lives(uint64_t attempt) const { return attempts_.contains(attempt); }
   size_t size() const { return attempts_.size(); }
+  // When the worker of an attempt died; nothing if it lives, or is not known.
+  std::optional<Time> died_at(uint64_t attempt) const {
+    const auto at = lost_.find(attempt);
+    return at == lost_.end() ? std::nullopt : std::optional(at->second);
+  }
+  // Forgets those that were lost before `when` and are not of `in_flight`.
+  void tidy(Time when, const std::unordered_set<uint64_t>& in_flight) {
+    std::erase_if(lost_, [&](const auto& entry) {
+      return entry.second < when && !in_flight.contains(entry.first);
+    });
+  }
 
  private:
+  void end(uint64_t attempt, bool is_finished) {
+    attempts_.erase(attempt);
+    if (!is_finished && lost_.size() < kLostMax) lost_.emplace(attempt, home_.wall());
+  }
+
+  static constexpr size_t kLostMax = 100'000;
+  rt::Loop& home_;
   std::unordered_set<uint64_t> attempts_;
+  std::unordered_map<uint64_t, Time> lost_;
   uint64_t last_ = 0;
 };
 
