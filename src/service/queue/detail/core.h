@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -28,6 +29,12 @@ struct Figures {
   // Counted by what it came to.
   void row_ended(model::QueueState state);
   void attempt_ended(const model::QueueRow& row);
+
+ private:
+  // Found once: looking a series up by its labels costs more than counting.
+  std::array<obs::Counter*, model::kQueueStates> rows_ended_{};
+  std::array<std::array<obs::Counter*, model::kQueueReasons>, model::kQueueStates>
+      attempts_ended_{};
 };
 
 class Core {

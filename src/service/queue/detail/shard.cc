@@ -32,14 +32,23 @@ Figures::Figures(obs::Metrics& all)
       metrics(all) {}
 
 void Figures::row_ended(model::QueueState state) {
-  const std::string labels = "state=\"" + std::string(model::to_text(state)) + "\"";
-  metrics.counter("posthorn_queue_ended_total", labels).add();
+  obs::Counter*& counter = rows_ended_[static_cast<size_t>(state)];
+  if (counter == nullptr) {
+    const std::string labels = "state=\"" + std::string(model::to_text(state)) + "\"";
+    counter = &metrics.counter("posthorn_queue_ended_total", labels);
+  }
+  counter->add();
 }
 
 void Figures::attempt_ended(const model::QueueRow& row) {
-  const std::string labels = "state=\"" + std::string(model::to_text(row.state)) + "\",reason=\"" +
-                             std::string(model::to_text(row.reason)) + "\"";
-  metrics.counter("posthorn_queue_attempts_ended_total", labels).add();
+  obs::Counter*& counter =
+      attempts_ended_[static_cast<size_t>(row.state)][static_cast<size_t>(row.reason)];
+  if (counter == nullptr) {
+    const std::string labels = "state=\"" + std::string(model::to_text(row.state)) +
+                               "\",reason=\"" + std::string(model::to_text(row.reason)) + "\"";
+    counter = &metrics.counter("posthorn_queue_attempts_ended_total", labels);
+  }
+  counter->add();
 }
 
 rt::Task<Status> Shard::load() {
