@@ -3,12 +3,14 @@
 // The outside (what hops do, what has arrived) and the disk survive kills of the machine.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kv_mem/store.h"
@@ -29,12 +31,26 @@ enum class Behaviour : uint8_t {
   slow,         // takes it after a while
 };
 
+struct Carried {
+  Instant when;  // its end
+  std::string sender;
+  model::Priority priority = model::Priority::normal;
+  size_t recipients = 0;
+};
+
 struct Hop {
   Behaviour normal = Behaviour::take;
   std::vector<Behaviour> script;  // used up first
   Duration latency_max = Duration::milliseconds(20);
-  uint64_t connections = 0;
+  Duration each;             // what a message takes beyond that
+  size_t wanted = SIZE_MAX;  // connections at once; more are turned away (crowded)
+  uint64_t connections = 0;  // made
+  uint64_t attempted = 0;    // messages
+  uint64_t turned_away = 0;  // by `wanted`
   uint64_t carried = 0;
+  size_t open = 0;
+  size_t open_most = 0;
+  std::vector<Carried> log;
 };
 
 struct Outside {
@@ -111,6 +127,7 @@ class ScriptedSession final : public CarrierSession {
  public:
   ScriptedSession(rt::Loop& loop, Outside& outside, Hop& hop)
       : loop_(loop), outside_(outside), hop_(hop) {}
+  ~ScriptedSession() override { hop_.open -= connected_ ? 1 : 0; }
 
   rt::Task<CarryResult> carry(CarryWork work, const NextHop& to, rt::Deadline deadline) override {
     Behaviour does = hop_.normal;
@@ -119,22 +136,32 @@ class ScriptedSession final : public CarrierSession {
       hop_.script.erase(hop_.script.begin());
     }
     const HopKind kind = to.kind;
+    ++hop_.attempted;
     co_await pause();
     CarryResult result;
+    if (!connected_ && hop_.open >= hop_.wanted) {
+      ++hop_.turned_away;
+      result.crowded = true;
+      result.lane_fault = model::QueueReason::peer_4xx;
+      result.fault = {.stage = model::Stage::connect, .code = 421, .text = "too many connections"};
+      co_return result;
+    }
     if (does == Behaviour::refuse) {
       result.lane_fault = model::QueueReason::connection_refused;
       result.fault = {.stage = model::Stage::connect, .text = "connection refused"};
       co_return result;
     }
-    if (!connected_) ++hop_.connections;
-    connected_ = true;
+    connect();
     if (does == Behaviour::hang) {
       while (true) co_await rt::sleep(loop_, loop_.in(Duration::hours(1)), "nothing, for ever");
     }
     if (does == Behaviour::slow) {
       co_await rt::sleep(loop_, loop_.in(outside_.slow_for), "a slow hop");
     }
+    if (hop_.each != Duration{}) co_await rt::sleep(loop_, loop_.in(hop_.each), "a slow hop");
     ++hop_.carried;
+    hop_.log.push_back(
+        {loop_.now(), work.envelope.sender, work.envelope.priority(), work.recipients.size()});
     auto content = co_await work.content.read(loop_, 0, 1 << 20);
     const bool readable = content.has_value() && content->starts_with("Received:");
     for (const CarryRecipient& r : work.recipients) {
@@ -175,6 +202,12 @@ class ScriptedSession final : public CarrierSession {
   rt::Task<void> close(rt::Deadline) override { co_return; }
 
  private:
+  void connect() {
+    if (std::exchange(connected_, true)) return;
+    ++hop_.connections;
+    ++hop_.open;
+    hop_.open_most = std::max(hop_.open_most, hop_.open);
+  }
   rt::ParkAwaiter pause() {
     const Duration d = outside_.random.between(Duration::microseconds(10), hop_.latency_max);
     return rt::sleep(loop_, loop_.in(d), "a scripted hop");
@@ -240,15 +273,15 @@ class ErrorLog final : public obs::Log {
 // What runs on the machine and dies with it.
 struct Server {
   Server(rt::Runtime& runtime, kv_mem::MemDisk& disk, Outside& outside, config::FixedSource& source,
-         obs::Metrics& figures, obs::Log& errors, Defect on_purpose = Defect::none)
+         obs::Metrics& figures, obs::Log& errors, Defect switched_on = Defect::none)
       : store(disk),
         router(outside),
         carriers(outside),
         reporter(outside),
         settings(source),
-        defect(on_purpose),
         metrics(figures),
         log(errors),
+        defect(switched_on),
         boot(*runtime.loops()[0], "boot") {
     boot.spawn("boot", run(runtime));
   }
@@ -274,9 +307,9 @@ struct Server {
   ScriptedCarriers carriers;
   ScriptedReporter reporter;
   config::FixedSource& settings;
-  Defect defect = Defect::none;
   obs::Metrics& metrics;
   obs::Log& log;
+  Defect defect;
   std::unique_ptr<Queue> queue;
   rt::Scope boot;
 };
@@ -299,8 +332,9 @@ struct World {
     options.seed = seed;
     return options;
   }
-  explicit World(uint64_t seed = 1, size_t loops = 1)
-      : disk(disk_options(seed)),
+  explicit World(uint64_t seed = 1, size_t loops = 1, Defect switched_on = Defect::none)
+      : defect(switched_on),
+        disk(disk_options(seed)),
         outside(seed * 31 + 7),
         sim(seed),
         host(sim.add_host({.name = "mx", .loops = loops})) {

@@ -111,6 +111,9 @@ rt::Task<Result<SweepFindings>> Auditor::sweep() {
     ++state.findings.repaired;
     scheduler_.restart();
   }
+  const SlotFindings slots = scheduler_.dispatcher().audit();
+  state.findings.slots_leaked += slots.leaked;
+  state.findings.repaired += slots.leaked;
   PH_CO_TRY_STATUS(co_await repair(state));
   PH_CO_TRY_STATUS(co_await tidy_ended());
   publish(state);

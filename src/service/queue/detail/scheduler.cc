@@ -64,6 +64,7 @@ void Scheduler::start() {
   placements_ = std::make_unique<rt::Scope>(core_.home, "placements");
   scope_ = std::make_unique<rt::Scope>(core_.home, "scheduler");
   scope_->spawn("scheduler of the queue", run());
+  dispatcher_.start();
 }
 
 void Scheduler::stop() {
@@ -162,7 +163,7 @@ rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
       if (core_.window.size() >= core_.values().get(kWindow)) co_return Pass::window_full;
       cursor_ = due_key(entry.when, entry.id, entry.index) + '\0';
       const bool joins = group.id == entry.id && !group.indexes.empty() &&
-                         group.indexes.size() < core_.values().get(kRecipientsPerAttempt);
+                         group.indexes.size() < dispatcher_.recipients_most();
       if (!joins && !group.indexes.empty()) {
         if (!co_await start_group(std::exchange(group, {}), Reach::due)) co_return Pass::failed;
       }
@@ -498,23 +499,10 @@ void Scheduler::place_resting(Placed& placed, const QueueRow& row, Taken taken, 
 // Gives the items to their lanes; what a lane does not take gets a later time.
 void Scheduler::offer(Placed& placed) {
   for (auto& [name, to] : placed.lanes) {
-    const Dispatcher::Offer answer = dispatcher_.offer(to.hop, to.item);
-    if (answer == Dispatcher::Offer::taken) continue;
-    QueueHappening happening{.event = QueueEvent::postpone, .lane = name};
-    const Lane* lane = dispatcher_.find(name);
-    if (answer == Dispatcher::Offer::closed) {
-      happening.event = QueueEvent::lane_closed;
-      happening.reason = lane->fault;
-    } else {
-      happening.until = dispatcher_.room_at(name);
-    }
+    if (dispatcher_.offer(to.hop, to.item) == Dispatcher::Offer::taken) continue;
+    const QueueHappening happening = dispatcher_.full(name);
     for (const QueueRow& row : to.item.rows) {
-      RowChange change{.index = row.index, .happening = happening, .attempt = 0};
-      const bool told = !row.history.empty() && row.history.back().text == lane->fault_words.text;
-      if (answer == Dispatcher::Offer::closed && !told) {
-        change.happening.replies.push_back(lane->fault_words);
-      }
-      placed.changes.push_back(std::move(change));
+      placed.changes.push_back({.index = row.index, .happening = happening, .attempt = 0});
     }
     for (Taken& taken : to.item.taken) placed.taken.push_back(std::move(taken));
   }

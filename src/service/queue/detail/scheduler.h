@@ -30,6 +30,7 @@ class Scheduler {
   // Kills the activity and starts another one; for the auditor, when it shows no sign of life.
   void restart();
 
+  Dispatcher& dispatcher() { return dispatcher_; }
   Instant last_progress() const { return last_progress_; }
   // The wall time at which the newest completed pass over everything due began.
   Time pass_began() const { return pass_began_; }

@@ -31,6 +31,7 @@ class Shard {
   Ledger& ledger() { return core_.ledger; }
   Desk& desk() { return desk_; }
   Auditor& auditor() { return auditor_; }
+  Dispatcher& dispatcher() { return dispatcher_; }
   // For what other loops ask.
   rt::Scope& calls() { return calls_; }
 
