@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "codec/smtp/detail/capabilities.h"
+#include "codec/smtp/detail/extensions.h"
 #include "codec/smtp/detail/parameters.h"
 #include "codec/smtp/errors.h"
 #include "codec/smtp/xtext.h"
@@ -46,6 +47,20 @@ Status check_paths(const Envelope& envelope) {
     if (!is_sendable(recipient.path, PathKind::forward) || (original && !is_sendable(*original))) {
       return fail(kBadPath, "recipient " + printable(to_text(recipient.path)));
     }
+  }
+  return {};
+}
+
+// RFC 2852 §4: what is to go back in time only goes to who keeps that promise.
+Status check_deliver_by(const MailParameters& parameters, const Capabilities& peer) {
+  const auto& by = parameters.deliver_by;
+  if (!by || by->mode != DeliverBy::Mode::return_it) return {};
+  if (!peer.deliver_by) {
+    return fail(kPeerLacksDeliverBy, "the peer does not offer DELIVERBY");
+  }
+  if (by->seconds < 1 || static_cast<uint64_t>(by->seconds) < peer.deliver_by_min_s) {
+    return fail(kTooSoonForPeer, std::to_string(by->seconds) + " s are left, the peer needs " +
+                                     std::to_string(peer.deliver_by_min_s) + " s");
   }
   return {};
 }
@@ -252,6 +267,7 @@ Status Client::can_send(const Envelope& envelope) const {
   if (parameters.body == BodyType::eight_bit && !capabilities_.eight_bit_mime) {
     return fail(kPeerLacksEightBit, "the peer does not offer 8BITMIME");
   }
+  PH_TRY_STATUS(check_deliver_by(parameters, capabilities_));
   const uint64_t limit = capabilities_.size_max;
   if (limit > 0 && parameters.size.value_or(0) > limit) {
     return fail(kTooBigForPeer, "the peer takes at most " + std::to_string(limit) + " octets");
@@ -291,6 +307,13 @@ void Client::write_mail() {
   if (!capabilities_.auth_mechanisms.empty() && parameters.submitter) {
     const std::string& submitter = *parameters.submitter;
     line += " AUTH=" + (submitter.empty() ? std::string("<>") : xtext_encode(submitter));
+  }
+  if (capabilities_.mt_priority && parameters.priority) {
+    const int priority = std::clamp(*parameters.priority, -kPriorityMax, kPriorityMax);
+    line += " MT-PRIORITY=" + std::to_string(priority);
+  }
+  if (capabilities_.deliver_by && parameters.deliver_by) {
+    line += detail::deliver_by_text(*parameters.deliver_by);
   }
   say(line, Expect::mail);
 }
@@ -335,8 +358,8 @@ void Client::after_envelope() {
   }
 }
 
-// Out of a transaction that has no message: the peer still has its sender, and would refuse the next
-// MAIL or add to this one.
+// Out of a transaction that has no message: the peer still has its sender, and would refuse the
+// next MAIL or add to this one.
 void Client::leave_transaction() {
   if (!sender_ok_) return end_transaction();
   say("RSET", Expect::reset);

@@ -524,5 +524,58 @@ TEST(SmtpClient, RandomRepliesNeverDependOnTheCuts) {
   }
 }
 
+const std::string kTimely =
+    "250-mx\r\n250-PIPELINING\r\n250-DSN\r\n250-MT-PRIORITY MIXER\r\n250 DELIVERBY 60\r\n";
+
+// The MAIL line of a message with these parameters.
+std::string mail_line(const std::string& hello, const MailParameters& parameters) {
+  Talk talk;
+  talk.open(hello);
+  Envelope envelope = to({"a@x.org"});
+  envelope.parameters = parameters;
+  if (const Status sent = talk.client.send(envelope); !sent) return sent.error().to_text();
+  const std::string out = talk.client.take_output();
+  return out.substr(0, out.find("\r\n"));
+}
+
+TEST(SmtpClient, PassesPriorityAndTimeOnToWhoOffersThem) {
+  using Mode = DeliverBy::Mode;
+  MailParameters p;
+  p.priority = -3;
+  p.deliver_by = DeliverBy{Mode::notify, -5, true};
+  EXPECT_EQ(mail_line(kTimely, p), "MAIL FROM:<s@x.org> MT-PRIORITY=-3 BY=-5;NT");
+  EXPECT_EQ(mail_line(kFull, p), "MAIL FROM:<s@x.org>");
+  EXPECT_EQ(mail_line(kPlain, p), "MAIL FROM:<s@x.org>");
+  p.priority = 0;
+  p.deliver_by = DeliverBy{Mode::return_it, 60, false};
+  EXPECT_EQ(mail_line(kTimely, p), "MAIL FROM:<s@x.org> MT-PRIORITY=0 BY=60;R");
+  // Who holds a message is its submission server alone.
+  p.hold_for = 60;
+  p.hold_until = Time::from_unix_s(5'000'000'000);
+  EXPECT_EQ(mail_line(kTimely, p), "MAIL FROM:<s@x.org> MT-PRIORITY=0 BY=60;R");
+  p.priority = 1000;
+  p.deliver_by = DeliverBy{Mode::notify, INT64_MIN, false};
+  EXPECT_EQ(mail_line(kTimely, p), "MAIL FROM:<s@x.org> MT-PRIORITY=9 BY=-999999999;N");
+}
+
+TEST(SmtpClient, WhatIsToComeBackInTimeGoesOnlyToWhoPromisesIt) {
+  const auto can = [](const std::string& hello, int64_t seconds) {
+    Talk talk;
+    talk.open(hello);
+    Envelope envelope = to({"a@x.org"});
+    envelope.parameters.deliver_by = DeliverBy{DeliverBy::Mode::return_it, seconds, false};
+    return talk.client.can_send(envelope);
+  };
+  EXPECT_TRUE(can(kTimely, 60).has_value());
+  EXPECT_TRUE(can(kTimely, 59).error().is(kTooSoonForPeer));
+  EXPECT_TRUE(can("250-mx\r\n250 DELIVERBY\r\n", 1).has_value());
+  EXPECT_TRUE(can("250-mx\r\n250 DELIVERBY\r\n", 0).error().is(kTooSoonForPeer));
+  EXPECT_TRUE(can(kFull, 60).error().is(kPeerLacksDeliverBy));
+  EXPECT_TRUE(can("250-mx\r\n250 DELIVERBY 5,NEW=1\r\n", 4).error().is(kTooSoonForPeer));
+  // Nonsense is no least time.
+  EXPECT_TRUE(can("250-mx\r\n250 DELIVERBY 99999999999999999999\r\n", 1).has_value());
+  EXPECT_TRUE(can("250-mx\r\n250 DELIVERBY -5\r\n", 1).has_value());
+}
+
 }  // namespace
 }  // namespace ph::smtp

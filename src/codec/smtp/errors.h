@@ -15,6 +15,9 @@ inline constexpr ErrorKind kPeerLacksEightBit{"smtp", "peer-lacks-8bitmime",
                                               Disposition::permanent};
 inline constexpr ErrorKind kPeerLacksUtf8{"smtp", "peer-lacks-smtputf8", Disposition::permanent};
 inline constexpr ErrorKind kTooBigForPeer{"smtp", "too-big-for-peer", Disposition::permanent};
+inline constexpr ErrorKind kPeerLacksDeliverBy{"smtp", "peer-lacks-deliverby",
+                                               Disposition::permanent};
+inline constexpr ErrorKind kTooSoonForPeer{"smtp", "too-soon-for-peer", Disposition::permanent};
 inline constexpr ErrorKind kConnectionLost{"smtp", "connection-lost", Disposition::transient};
 inline constexpr ErrorKind kNoRecipients{"smtp", "no-recipients", Disposition::bug};
 inline constexpr ErrorKind kTooManyRecipients{"smtp", "too-many-recipients", Disposition::bug};
@@ -44,6 +47,9 @@ inline constexpr FixedReply kBadSender{501, {5, 1, 7}, "Bad sender address synta
 inline constexpr FixedReply kBadRecipient{501, {5, 1, 3}, "Bad recipient address syntax"};
 inline constexpr FixedReply kBadParameter{501, {5, 5, 4}, "Bad parameter value"};
 inline constexpr FixedReply kUnknownParameter{555, {5, 5, 4}, "Parameter not recognized"};
+// RFC 2852 §4: a request below the min-by-time that was announced.
+inline constexpr FixedReply kDeliverByTooSoon{
+    555, {5, 5, 4}, "Delivery cannot be promised that soon"};
 inline constexpr FixedReply kNotImplemented{502, {5, 5, 1}, "Command not implemented"};
 inline constexpr FixedReply kHelloFirst{503, {5, 5, 1}, "Say hello first"};
 inline constexpr FixedReply kTurnedAway{503, {5, 5, 1}, "No service here, QUIT is expected"};

@@ -347,7 +347,7 @@ void Server::settle_hello() {
   if (!extended_) return append_reply(output_, Reply{250, {}, options_.host});
   std::string text = options_.host;
   text += "\nPIPELINING\nSIZE " + std::to_string(options_.size_max.value);
-  text += "\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN";
+  text += "\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN" + extensions_text();
   if (options_.offer_starttls && !tls_) text += "\nSTARTTLS";
   const bool allowed =
       options_.auth == AuthOffer::always || (options_.auth == AuthOffer::over_tls && tls_);
@@ -357,6 +357,23 @@ void Server::settle_hello() {
   }
   text += "\nENHANCEDSTATUSCODES";
   append_reply(output_, Reply{250, {}, std::move(text)});
+}
+
+std::string Server::extensions_text() const {
+  const MailExtensions& mail = options_.mail;
+  std::string text;
+  if (mail.mt_priority) {
+    text += "\nMT-PRIORITY";
+    if (!mail.priority_profile.empty()) text += ' ' + mail.priority_profile;
+  }
+  if (mail.deliver_by) {
+    text += "\nDELIVERBY";
+    if (mail.deliver_by_min_s > 0) text += ' ' + std::to_string(mail.deliver_by_min_s);
+  }
+  if (mail.hold_max_s > 0) {
+    text += "\nFUTURERELEASE " + std::to_string(mail.hold_max_s) + ' ' + mail.hold_until_max;
+  }
+  return text;
 }
 
 void Server::begin_content(Mode mode) {

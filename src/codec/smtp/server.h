@@ -1,7 +1,7 @@
 // The server's side of one SMTP or LMTP session (RFC 5321, RFC 2033), as a value: no I/O, no clock.
 //
 // Extensions: PIPELINING, SIZE, 8BITMIME, SMTPUTF8, CHUNKING, DSN, ENHANCEDSTATUSCODES, STARTTLS,
-// AUTH. The driver's loop:
+// AUTH, MT-PRIORITY, DELIVERBY, FUTURERELEASE. The driver's loop:
 //
 //   loop:  n = server.feed(unread)            consumes up to what makes one event
 //          while (e = server.next()) handle and, where the event says so, answer
@@ -38,6 +38,17 @@
 
 namespace ph::smtp {
 
+// What MAIL may carry besides, as announced; a parameter of what is not offered is refused (555).
+struct MailExtensions {
+  bool mt_priority = false;
+  std::string priority_profile;  // RFC 6710 §3: "MIXER", "STANAG4406", "NSEP" or "" for none
+  bool deliver_by = false;
+  uint32_t deliver_by_min_s = 0;  // RFC 2852 §2: the least time that is taken with mode R
+  // RFC 4865, for submission only. The driver refuses holds beyond its limit; these are words.
+  uint32_t hold_max_s = 0;     // 0: not offered
+  std::string hold_until_max;  // a date-time of RFC 3339
+};
+
 enum class AuthOffer : uint8_t { never, over_tls, always };
 enum class BeforeMail : uint8_t { nothing, tls, authentication };
 
@@ -50,6 +61,7 @@ struct ServerOptions {
   AuthOffer auth = AuthOffer::never;    // over_tls: hidden and refused (538 5.7.11) before TLS
   std::vector<std::string> mechanisms;  // upper case, in the order offered
   BeforeMail before_mail = BeforeMail::nothing;  // else MAIL gets 530 5.7.0
+  MailExtensions mail;
   ByteCount size_max = ByteCount::mib(50);
   uint32_t recipients_max = 1000;      // RFC 5321 §4.5.3.1.8; beyond it 452 4.5.3
   uint32_t command_line_max = 2048;    // CRLF included
@@ -152,6 +164,8 @@ class Server {
   void on_auth(std::string_view arguments);
   void hello(std::string_view name, Protocol protocol);
   const FixedReply* mail_fault() const;
+  const FixedReply* extension_fault(const MailParameters& parameters) const;
+  std::string extensions_text() const;
   const FixedReply* content_command_fault() const;
   const FixedReply* auth_fault(std::string_view mechanism) const;
 

@@ -109,6 +109,19 @@ const FixedReply* Server::mail_fault() const {
   return nullptr;
 }
 
+const FixedReply* Server::extension_fault(const MailParameters& parameters) const {
+  const MailExtensions& offered = options_.mail;
+  const bool holds = parameters.hold_for.has_value() || parameters.hold_until.has_value();
+  if ((parameters.priority && !offered.mt_priority) ||
+      (parameters.deliver_by && !offered.deliver_by) || (holds && offered.hold_max_s == 0)) {
+    return &replies::kUnknownParameter;
+  }
+  const auto& by = parameters.deliver_by;
+  const bool returns = by && by->mode == DeliverBy::Mode::return_it;
+  if (returns && by->seconds < offered.deliver_by_min_s) return &replies::kDeliverByTooSoon;
+  return nullptr;
+}
+
 void Server::on_mail(std::string_view arguments) {
   if (const FixedReply* fault = mail_fault()) return refuse(*fault);
   const auto text = after_keyword(arguments, "FROM:");
@@ -119,6 +132,7 @@ void Server::on_mail(std::string_view arguments) {
   if (const auto* fault = detail::parse_mail_parameters(parsed->rest, event.parameters)) {
     return refuse(*fault);
   }
+  if (const FixedReply* fault = extension_fault(event.parameters)) return refuse(*fault);
   if (!event.parameters.smtp_utf8 && !event.sender.is_ascii()) return refuse(replies::kUtf8Needed);
   // RFC 1870 §6.1: what is declared too big need not be sent.
   if (event.parameters.size.value_or(0) > options_.size_max.value) return refuse(replies::kTooBig);

@@ -15,8 +15,12 @@ using namespace ph::smtp;
 
 constexpr std::string_view kContent = "hello\r\n.world\r\n";
 
-Envelope envelope() {
+Envelope envelope(uint8_t choice) {
   Envelope out;
+  if ((choice & 16) != 0) {
+    out.parameters.priority = -4;
+    out.parameters.deliver_by = DeliverBy{DeliverBy::Mode::return_it, 100, true};
+  }
   out.sender = {.local = "s", .domain = "example.org"};
   out.parameters.size = kContent.size();
   out.recipients.push_back({.path = {.local = "a", .domain = "example.org"}, .parameters = {}});
@@ -71,7 +75,7 @@ class Driver {
       return client_.start_tls();
     }
     if (++messages_ > 3) return client_.quit();
-    (void)client_.send(envelope());
+    (void)client_.send(envelope(choice_));
   }
 
   Client client_;

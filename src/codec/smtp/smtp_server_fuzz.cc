@@ -29,6 +29,14 @@ ServerOptions options_from(uint8_t choice) {
   out.auth = (choice & 4) != 0 ? AuthOffer::always : AuthOffer::over_tls;
   out.mechanisms = {"PLAIN", "LOGIN"};
   out.size_max = {(choice & 8) != 0 ? 100U : 100'000U};
+  if ((choice & 32) != 0) {
+    out.mail = {.mt_priority = true,
+                .priority_profile = {},
+                .deliver_by = true,
+                .deliver_by_min_s = 60,
+                .hold_max_s = 3600,
+                .hold_until_max = "2026-11-22T02:50:16Z"};
+  }
   out.data_line_max = (choice & 16) != 0 ? 20 : 1000;
   return out;
 }

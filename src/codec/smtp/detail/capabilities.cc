@@ -34,6 +34,8 @@ void add_line(std::string_view line, Capabilities& out) {
       Flag{"STARTTLS", &Capabilities::starttls},
       Flag{"ENHANCEDSTATUSCODES", &Capabilities::enhanced_status_codes},
       Flag{"SIZE", &Capabilities::size},
+      Flag{"MT-PRIORITY", &Capabilities::mt_priority},
+      Flag{"DELIVERBY", &Capabilities::deliver_by},
   };
   // "AUTH=PLAIN LOGIN" is what some old servers say besides the standard form.
   const size_t end = line.find_first_of(" =");
@@ -43,6 +45,10 @@ void add_line(std::string_view line, Capabilities& out) {
     if (iequals(keyword, name)) out.*flag = true;
   }
   if (iequals(keyword, "SIZE")) out.size_max = parse_u64(rest).value_or(0);
+  if (iequals(keyword, "DELIVERBY")) {  // a list, of which only the first item has a meaning
+    const std::string_view least = trim(rest.substr(0, rest.find(',')));
+    out.deliver_by_min_s = least.size() <= 9 ? parse_u64(least).value_or(0) : 0;
+  }
   if (iequals(keyword, "AUTH")) add_mechanisms(rest, out);
 }
 

@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "base/text.h"
+#include "codec/smtp/detail/extensions.h"
 #include "codec/smtp/errors.h"
+#include "codec/smtp/priority.h"
 #include "codec/smtp/xtext.h"
 
 namespace ph::smtp::detail {
@@ -182,6 +184,14 @@ bool set_original(std::string_view value, std::optional<OriginalRecipient>& out)
   return true;
 }
 
+// The first value of a parameter that may come once.
+template <class Value>
+bool set_once(std::optional<Value>& out, std::optional<Value> value) {
+  if (out || !value) return false;
+  out = value;
+  return true;
+}
+
 using replies::kBadParameter;
 using replies::kUnknownParameter;
 
@@ -203,6 +213,14 @@ const FixedReply* set_mail(const Parameter& p, MailParameters& out) {
     good = out.envelope_id.empty() && set_envelope_id(value, out.envelope_id);
   } else if (iequals(p.key, "AUTH")) {
     good = !out.submitter && set_submitter(value, out.submitter);
+  } else if (iequals(p.key, "MT-PRIORITY")) {
+    good = set_once(out.priority, parse_priority(value));
+  } else if (iequals(p.key, "BY")) {
+    good = set_once(out.deliver_by, parse_deliver_by(value));
+  } else if (iequals(p.key, "HOLDFOR")) {
+    good = !out.hold_until && set_once(out.hold_for, parse_hold_for(value));
+  } else if (iequals(p.key, "HOLDUNTIL")) {
+    good = !out.hold_for && set_once(out.hold_until, parse_date_time(value));
   } else {
     return &kUnknownParameter;
   }

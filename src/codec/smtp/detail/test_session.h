@@ -85,6 +85,14 @@ class Session {
     }
     if (!p.envelope_id.empty()) line += " envid=" + p.envelope_id;
     if (p.submitter) line += " auth=" + *p.submitter;
+    if (p.priority) line += " priority=" + std::to_string(*p.priority);
+    if (p.deliver_by) {
+      const bool returns = p.deliver_by->mode == DeliverBy::Mode::return_it;
+      line += " by=" + std::to_string(p.deliver_by->seconds) + (returns ? "R" : "N");
+      if (p.deliver_by->trace) line += "T";
+    }
+    if (p.hold_for) line += " for=" + std::to_string(*p.hold_for);
+    if (p.hold_until) line += " until=" + to_iso8601(*p.hold_until);
     note(line);
     if (e.sender.local == "defer") return server.answer(replies::kTryLater);
     server.accept();
