@@ -17,6 +17,11 @@ inline constexpr FixedReply kRelayDenied{550, {5, 7, 1}, "Relaying is not allowe
 inline constexpr FixedReply kNotYourSender{
     553, {5, 7, 1}, "You may not send in the name of this address"};
 inline constexpr FixedReply kTooManyHops{554, {5, 4, 6}, "Too many hops, this message is looping"};
+inline constexpr FixedReply kLooping{
+    554, {5, 4, 6}, "This message has been here too often, it is looping"};
+inline constexpr FixedReply kHeldTooLong{501, {5, 5, 4}, "A message is not held that long"};
+inline constexpr FixedReply kHeldBeyondDelivery{
+    501, {5, 5, 4}, "It would be held until its time to be delivered is over"};
 inline constexpr FixedReply kNoMemory{
     452, {4, 3, 1}, "Too many messages are being received, try again later"};
 inline constexpr FixedReply kDiskFull{452, {4, 3, 1}, "Out of storage, try again later"};

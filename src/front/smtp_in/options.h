@@ -22,6 +22,41 @@ inline constexpr config::NumberSetting kHopsMax{
     50,
     10,
     1000};
+inline constexpr config::NumberSetting kOwnHopsMax{
+    {"smtp.own_hops_max",
+     "How often a message may have passed this server already; beyond it it is looping (5.4.6)."},
+    5,
+    1,
+    1000};
+inline constexpr config::NumberSetting kPriorityMax{
+    {"smtp.priority_max",
+     "The highest priority (MT-PRIORITY) that is taken from strangers; more is lowered to it."},
+    0,
+    0,
+    9};
+inline constexpr config::NumberSetting kUserPriorityMax{
+    {"submission.priority_max", "The same from users who logged in."}, 4, 0, 9};
+inline constexpr config::TextSetting kPriorityProfile{
+    {"smtp.priority_profile",
+     "The name announced with MT-PRIORITY (RFC 6710): MIXER, STANAG4406, NSEP. Empty: none.",
+     config::Effect::at_next_connection},
+    ""};
+inline constexpr config::DurationSetting kDeliverByMin{
+    {"smtp.deliver_by_min",
+     "The least time that is taken with DELIVERBY where a late message is to go back. 0: any.",
+     config::Effect::at_next_connection},
+    Duration(),
+    Duration(),
+    Duration::days(30)};
+// No longer than a submission may rest in the Outbox (store::Options::submission_expires_after),
+// less the time that the queue needs to give up.
+inline constexpr config::DurationSetting kHoldMax{
+    {"submission.hold_max",
+     "How far ahead a user may ask for a message to leave (FUTURERELEASE). 0: not offered.",
+     config::Effect::at_next_connection},
+    Duration::days(30),
+    Duration(),
+    Duration::days(30)};
 inline constexpr config::NumberSetting kConnectionsMax{
     {"smtp.connections_max", "SMTP connections at one time; further ones are told 421."},
     20'000,

@@ -1,7 +1,9 @@
 #include "front/smtp_in/server.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "codec/smtp/errors.h"
 #include "codec/smtp/reply.h"
 #include "front/smtp_in/detail/session.h"
@@ -23,12 +25,30 @@ constexpr config::TextSetting with_check(config::TextSetting s) {
 }
 constexpr config::TextSetting kCheckedRelayNetworks = with_check(kRelayNetworks);
 
+// A keyword of EHLO (RFC 5321 section 4.1.1.1).
+std::string profile_problem(std::string_view text) {
+  const auto fits = [](char c) { return is_alpha(c) || is_digit(c) || c == '-'; };
+  if (text.size() <= 32 && std::ranges::all_of(text, fits)) return {};
+  return "'" + printable(text, 32) + "' is no name like STANAG4406";
+}
+constexpr config::TextSetting checked_profile(config::TextSetting s) {
+  s.valid = profile_problem;
+  return s;
+}
+constexpr config::TextSetting kCheckedPriorityProfile = checked_profile(kPriorityProfile);
+
 }  // namespace
 
 void add_settings(config::Schema& schema) {
   schema.add(kMessageSizeMax);
   schema.add(kRecipientsMax);
   schema.add(kHopsMax);
+  schema.add(kOwnHopsMax);
+  schema.add(kPriorityMax);
+  schema.add(kUserPriorityMax);
+  schema.add(kCheckedPriorityProfile);
+  schema.add(kDeliverByMin);
+  schema.add(kHoldMax);
   schema.add(kConnectionsMax);
   schema.add(kConnectionsPerIpMax);
   schema.add(kMemoryMax);

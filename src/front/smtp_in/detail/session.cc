@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "codec/mime/header.h"
 #include "codec/smtp/errors.h"
+#include "codec/smtp/priority.h"
+#include "front/smtp_in/detail/trace.h"
 #include "front/smtp_in/errors.h"
 #include "front/smtp_in/network_list.h"
 #include "front/smtp_in/options.h"
@@ -82,6 +84,7 @@ smtp::ServerOptions Session::engine_options() const {
   smtp::ServerOptions options;
   options.host = parts_.host;
   options.size_max = values.get(kMessageSizeMax);
+  options.mail = extensions();
   options.recipients_max = static_cast<uint32_t>(values.get(kRecipientsMax));
   options.tls_active = wire_.is_secure();
   options.offer_starttls = !wire_.is_secure() && parts_.tls() != nullptr;
@@ -91,6 +94,22 @@ smtp::ServerOptions Session::engine_options() const {
     options.before_mail = smtp::BeforeMail::authentication;
   }
   return options;
+}
+
+// FUTURERELEASE is for submission only, where MAIL needs a login (RFC 4865).
+smtp::MailExtensions Session::extensions() const {
+  const config::Values& values = settings_.current();
+  smtp::MailExtensions offers;
+  offers.mt_priority = true;
+  offers.priority_profile = values.get(kPriorityProfile);
+  offers.deliver_by = true;
+  offers.deliver_by_min_s = static_cast<uint32_t>(values.get(kDeliverByMin).ms() / 1000);
+  const Duration hold_max = values.get(kHoldMax);
+  if (is_submission(service_)) {
+    offers.hold_max_s = static_cast<uint32_t>(hold_max.ms() / 1000);
+    offers.hold_until_max = to_iso8601(loop_.wall() + hold_max);
+  }
+  return offers;
 }
 
 rt::Task<void> Session::run() {
@@ -221,6 +240,11 @@ void Session::on_mail(smtp::MailFrom& mail) {
     engine_.answer(replies::kDiskFull);
     return;
   }
+  if (const smtp::FixedReply* fault = take_extensions(mail.parameters)) {
+    engine_.answer(*fault);
+    end_transaction();
+    return;
+  }
   envelope_.sender = sender;
   envelope_.auth_user = login_;
   envelope_.client_ip = peer_ip_;
@@ -231,7 +255,42 @@ void Session::on_mail(smtp::MailFrom& mail) {
   envelope_.smtp_utf8 = mail.parameters.smtp_utf8;
   envelope_.origin = login_.empty() ? model::Origin::smtp : model::Origin::submission;
   expected_size_ = mail.parameters.size.value_or(0);
-  engine_.accept();
+  if (!priority_lowered_) return engine_.accept();
+  // RFC 6710 section 7: X.3.6, the priority it has now, then words.
+  engine_.answer(smtp::Reply{
+      250, {2, 3, 6}, std::to_string(envelope_.mt_priority) + " is its priority, sender OK"});
+}
+
+// MT-PRIORITY, BY, HOLDFOR and HOLDUNTIL into the envelope: times are absolute from here on. The
+// reply that refuses them, nullptr when all is well.
+const smtp::FixedReply* Session::take_extensions(const smtp::MailParameters& parameters) {
+  const Time now = loop_.wall();
+  priority_given_ = parameters.priority.has_value();
+  take_priority(parameters.priority.value_or(0));
+  if (const auto& by = parameters.deliver_by) {
+    using Mode = model::DeliverBy::Mode;
+    const bool returns = by->mode == smtp::DeliverBy::Mode::return_it;
+    envelope_.deliver_by = {returns ? Mode::return_it : Mode::notify,
+                            now + Duration::seconds(by->seconds), by->trace};
+  }
+  Time hold = parameters.hold_until.value_or(Time());
+  if (parameters.hold_for) hold = now + Duration::seconds(*parameters.hold_for);
+  if (hold <= now) return nullptr;  // a time that is past means at once
+  if (hold > now + settings_.current().get(kHoldMax)) return &replies::kHeldTooLong;
+  if (envelope_.deliver_by.is_set() && envelope_.deliver_by.at <= hold) {
+    return &replies::kHeldBeyondDelivery;
+  }
+  envelope_.hold_until = hold;
+  return nullptr;
+}
+
+// RFC 6710 section 5: whoever is not trusted to raise a priority gets the highest he may have; a
+// low one is anybody's to ask for.
+void Session::take_priority(int asked) {
+  const config::Values& values = settings_.current();
+  const auto limit = static_cast<int>(values.get(login_.empty() ? kPriorityMax : kUserPriorityMax));
+  envelope_.mt_priority = std::min(asked, limit);
+  priority_lowered_ = asked > limit;
 }
 
 void Session::on_rcpt(const smtp::RcptTo& rcpt) {
@@ -275,6 +334,9 @@ std::string Session::received_field() const {
   if (recipients_.size() == 1 && recipients_[0].address.size() < 200 &&
       printable(recipients_[0].address) == recipients_[0].address) {
     out += "\r\n\tfor <" + recipients_[0].address + ">";
+  }
+  if (envelope_.mt_priority != 0) {  // a clause of RFC 6710
+    out += "\r\n\tpriority " + std::to_string(envelope_.mt_priority);
   }
   out += ";\r\n\t" + to_rfc5322_date(envelope_.received_at) + "\r\n";
   return out;
@@ -333,32 +395,69 @@ rt::Task<void> Session::on_data_end(smtp::DataEnd end) {
   }
   const mime::TopHeader header =
       mime::scan_top_header(std::string_view(content_).substr(own_size_));
-  if (header.received_count >= settings_.current().get(kHopsMax)) {
-    engine_.answer(replies::kTooManyHops);
+  if (const smtp::FixedReply* fault = header_fault(header)) {
+    engine_.answer(*fault);
     end_transaction();
     co_return;
   }
   Incoming message;
   message.message_id = bare_message_id(header.message_id);
-  std::string missing;
-  if (!login_.empty()) {  // RFC 6409 section 8: what a submission lacks is added
-    if (header.date.data() == nullptr) {
-      missing += "Date: " + to_rfc5322_date(envelope_.received_at) + "\r\n";
-    }
-    if (header.message_id.data() == nullptr) {
-      message.message_id = hex_encode(parts_.runtime.entropy().bytes(16)) + "@" + parts_.host;
-      missing += "Message-ID: <" + message.message_id + ">\r\n";
-    }
+  if (!login_.empty()) {
+    take_priority_field(std::string_view(content_).substr(own_size_, header.size));
+    const std::string added = add_missing(header);
+    if (!added.empty()) message.message_id = added;
   }
-  content_.insert(own_size_, missing);
   envelope_.size_bytes = content_.size();
+  const int priority = envelope_.mt_priority;
   message.envelope = std::move(envelope_);
   message.recipients = std::move(recipients_);
   // Shared: the committer, the queue and a cache may hold the same octets.
   message.bytes = std::make_shared<const std::string>(std::move(content_));
   const Result<std::string> stored = co_await store(std::move(message));
-  answer_stored(stored);
+  answer_stored(stored, priority);
   end_transaction();
+}
+
+// RFC 5321 section 6.3: a message that has come too far, or by here too often, is going round. What
+// a mailing list sends back passes us twice, so a few times are no loop.
+const smtp::FixedReply* Session::header_fault(const mime::TopHeader& header) const {
+  const config::Values& values = settings_.current();
+  const bool too_far = header.received_count >= values.get(kHopsMax);
+  if (!too_far && header.received_count <= values.get(kOwnHopsMax)) return nullptr;
+  const Trace trace =
+      trace_of(std::string_view(content_).substr(own_size_, header.size), parts_.host);
+  if (!too_far && trace.own <= values.get(kOwnHopsMax)) return nullptr;
+  parts_.log.warning("smtp.loop", {{"peer", peer_ip_},
+                                   {"message_id", bare_message_id(header.message_id)},
+                                   {"hops", std::to_string(header.received_count)},
+                                   {"own_hops", std::to_string(trace.own)},
+                                   {"chain", trace.chain}});
+  return too_far ? &replies::kTooManyHops : &replies::kLooping;
+}
+
+// The header field of a user whose program cannot say MT-PRIORITY (RFC 6758 section 3.1). A
+// stranger's is not looked at.
+void Session::take_priority_field(std::string_view header) {
+  if (priority_given_) return;
+  const std::vector<mime::Field> fields = mime::HeaderView(header).all("MT-Priority");
+  if (fields.size() != 1) return;
+  const std::optional<int> asked = smtp::parse_priority(fields.front().value());
+  if (asked) take_priority(*asked);
+}
+
+// RFC 6409 section 8: what a submission lacks is added. The new Message-ID, "" if it has one.
+std::string Session::add_missing(const mime::TopHeader& header) {
+  std::string missing;
+  std::string message_id;
+  if (header.date.data() == nullptr) {
+    missing += "Date: " + to_rfc5322_date(envelope_.received_at) + "\r\n";
+  }
+  if (header.message_id.data() == nullptr) {
+    message_id = hex_encode(parts_.runtime.entropy().bytes(16)) + "@" + parts_.host;
+    missing += "Message-ID: <" + message_id + ">\r\n";
+  }
+  content_.insert(own_size_, missing);
+  return message_id;
 }
 
 rt::Task<Result<std::string>> Session::store(Incoming message) {
@@ -369,9 +468,14 @@ rt::Task<Result<std::string>> Session::store(Incoming message) {
   co_return co_await parts_.intake.submit(loop_, login_, std::move(message), deadline);
 }
 
-void Session::answer_stored(const Result<std::string>& stored) {
+void Session::answer_stored(const Result<std::string>& stored, int priority) {
   if (stored.has_value()) {
-    engine_.answer(smtp::Reply{250, {2, 0, 0}, "Message accepted as " + *stored});
+    smtp::Reply taken{250, {2, 0, 0}, "Message accepted as " + *stored};
+    if (priority_lowered_) {
+      taken.enhanced = {2, 3, 6};
+      taken.text = std::to_string(priority) + " is its priority. " + taken.text;
+    }
+    engine_.answer(taken);
     return;
   }
   parts_.log.warning("smtp.not_stored", {{"peer", peer_ip_}, {"why", stored.error().to_text()}});
@@ -390,6 +494,8 @@ void Session::end_transaction() {
   drop_content();
   expected_size_ = 0;
   no_memory_ = false;
+  priority_given_ = false;
+  priority_lowered_ = false;
 }
 
 rt::Task<void> Session::on_auth(sasl::Step step) {

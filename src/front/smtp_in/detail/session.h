@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "codec/mime/header.h"
 #include "codec/sasl/server.h"
 #include "codec/smtp/server.h"
 #include "front/smtp_in/server.h"
@@ -31,10 +32,16 @@ class Session {
   void on_connected();
   void on_hello(const smtp::Hello& hello);
   void on_mail(smtp::MailFrom& mail);
+  smtp::MailExtensions extensions() const;
+  const smtp::FixedReply* take_extensions(const smtp::MailParameters& parameters);
+  void take_priority(int asked);
   void on_rcpt(const smtp::RcptTo& rcpt);
   void on_data_start();
   void on_chunk(std::string_view content);
   rt::Task<void> on_data_end(smtp::DataEnd end);
+  const smtp::FixedReply* header_fault(const mime::TopHeader& header) const;
+  void take_priority_field(std::string_view header);
+  std::string add_missing(const mime::TopHeader& header);
   rt::Task<void> on_auth(sasl::Step step);
   void refuse_login(const std::string& why);
   void end_transaction();
@@ -43,7 +50,7 @@ class Session {
   void drop_content();
   std::string protocol() const;
   std::string received_field() const;
-  void answer_stored(const Result<std::string>& stored);
+  void answer_stored(const Result<std::string>& stored, int priority);
   rt::Task<Result<std::string>> store(Incoming message);
 
   const Parts& parts_;
@@ -70,6 +77,8 @@ class Session {
   Gate::Memory memory_;
   uint64_t expected_size_ = 0;
   bool no_memory_ = false;
+  bool priority_given_ = false;
+  bool priority_lowered_ = false;
 };
 
 }  // namespace ph::smtp_in
