@@ -34,11 +34,38 @@ smtp::DsnReturn return_of(model::DsnReturn r) {
   return smtp::DsnReturn::unspecified;
 }
 
+// Whether the peer has taken over the reports for this recipient (RFC 3461 section 5.2.1): it was
+// given the sender's NOTIFY and, of a message that has to arrive in time, BY (RFC 2852).
+queue::Onward onward_of(const model::Envelope& envelope, const model::Notify& notify,
+                        const smtp::Capabilities& peer) {
+  const bool notify_given = peer.dsn && notify.is_given();
+  const bool by_given = peer.deliver_by && envelope.deliver_by.is_set();
+  const bool all = envelope.deliver_by.is_set() ? by_given && (notify_given || !notify.is_given())
+                                                : notify_given;
+  return all ? queue::Onward::next_hop_reports : queue::Onward::reports_end_here;
+}
+
+// The time that is left; whole seconds, so that no hop adds any.
+std::optional<smtp::DeliverBy> deliver_by_of(const model::DeliverBy& by, Time now) {
+  if (!by.is_set()) return std::nullopt;
+  const bool returns = by.mode == model::DeliverBy::Mode::return_it;
+  const int64_t left = (by.at - now).us() / 1'000'000;
+  return smtp::DeliverBy{returns ? smtp::DeliverBy::Mode::return_it : smtp::DeliverBy::Mode::notify,
+                         std::clamp(left, -smtp::kDeliverByMax, smtp::kDeliverByMax), by.trace};
+}
+
 // Addresses were parsed when the message came in; one that cannot be parsed now fails alone.
 Result<smtp::Path> path_of(const std::string& address) {
   if (address.empty()) return smtp::Path{};
   if (address.find('@') == std::string::npos) return smtp::Path{address, {}};
   return smtp::parse_mailbox(address);
+}
+
+model::StatusCode code_of(const Error& error) {
+  if (error.is(smtp::kPeerLacksUtf8)) return {5, 6, 7};
+  if (error.is(smtp::kTooBigForPeer)) return {5, 3, 4};
+  if (error.is(smtp::kPeerLacksDeliverBy) || error.is(smtp::kTooSoonForPeer)) return {5, 4, 7};
+  return {5, 6, 0};
 }
 
 class Session final : public queue::CarrierSession {
@@ -57,6 +84,9 @@ class Session final : public queue::CarrierSession {
   Served on_lost(Transaction& t, smtp::Lost lost);
   void on_reply(Transaction& t, const smtp::ClientEvent& event);
   bool begin(Transaction& t);
+  void refuse(Transaction& t, const Error& error, model::StatusCode code);
+  smtp::MailParameters parameters_of(const Transaction& t) const;
+  std::vector<smtp::Recipient> recipients_of(Transaction& t);
   rt::Task<bool> lacks_utf8(Transaction& t);
   rt::Task<bool> send_content(Transaction& t, rt::Deadline deadline);
 
@@ -69,26 +99,37 @@ class Session final : public queue::CarrierSession {
 struct Session::Transaction {
   queue::CarryWork work;
   queue::CarryResult result;
-  std::vector<size_t> sent;    // place in the envelope -> place in work.recipients
-  std::vector<char> answered;  // by place in work.recipients
+  std::vector<size_t> sent;           // place in the envelope -> place in work.recipients
+  std::vector<char> answered;         // by place in work.recipients
+  std::vector<queue::Onward> onward;  // the same, for those that the peer takes
   bool on_kept_connection = false;
+  bool by_lmtp = false;
   bool peer_spoke = false;
 
   explicit Transaction(queue::CarryWork w) : work(std::move(w)) { forget(); }
   void forget() {
     result = {};
     answered.assign(work.recipients.size(), 0);
+    onward.assign(work.recipients.size(), queue::Onward::reports_end_here);
     peer_spoke = false;
   }
   void settle(size_t place, queue::CarryVerdict verdict, model::QueueReason reason,
               model::ReplyRecord reply) {
     if (answered[place] != 0) return;
     answered[place] = 1;
-    result.outcomes.push_back({work.recipients[place].index, verdict, reason, std::move(reply)});
+    const bool relayed = verdict == queue::CarryVerdict::relayed;
+    result.outcomes.push_back({work.recipients[place].index, verdict, reason, std::move(reply),
+                               relayed ? onward[place] : queue::Onward::reports_end_here});
   }
   void settle_all(queue::CarryVerdict verdict, model::QueueReason reason,
                   const model::ReplyRecord& reply) {
     for (size_t i = 0; i < answered.size(); ++i) settle(i, verdict, reason, reply);
+  }
+  // The peer lives but wants no further connection: nobody's failure.
+  void crowd_out(const model::ReplyRecord& words) {
+    result.crowded = true;
+    result.fault = words;
+    settle_all(queue::CarryVerdict::not_tried, model::QueueReason::peer_4xx, words);
   }
   // A negative or, for the whole message, positive reply.
   void settle_by(size_t place, const smtp::Reply& reply, const model::ReplyRecord& record) {
@@ -108,6 +149,7 @@ struct Session::Transaction {
 rt::Task<queue::CarryResult> Session::carry(queue::CarryWork work, const queue::NextHop& hop,
                                             rt::Deadline deadline) {
   Transaction t(std::move(work));
+  t.by_lmtp = hop.kind == queue::HopKind::lmtp;
   for (;;) {
     if (connection_ != nullptr) {
       const bool good = co_await connection_->is_still_good();
@@ -116,6 +158,10 @@ rt::Task<queue::CarryResult> Session::carry(queue::CarryWork work, const queue::
     t.on_kept_connection = connection_ != nullptr;
     if (!t.on_kept_connection) {
       Connected connected = co_await connect(parts_, loop_, hop, deadline);
+      if (!connected.has_value() && connected.error().crowded) {
+        t.crowd_out(connected.error().reply);
+        co_return std::move(t.result);
+      }
       if (!connected.has_value()) {
         t.result.lane_fault = connected.error().reason;
         t.result.fault = std::move(connected.error().reply);
@@ -142,25 +188,40 @@ rt::Task<bool> Session::lacks_utf8(Transaction& t) {
   co_return !std::ranges::all_of(header, is_ascii);
 }
 
-// Hands the envelope to the engine; false when nothing is left to send.
-bool Session::begin(Transaction& t) {
-  smtp::Client& engine = connection_->engine();
-  smtp::Envelope envelope;
-  const auto refuse = [&](const Error& error, model::StatusCode code) {
-    model::ReplyRecord record = record_of({0, {}, error.to_text()}, model::Stage::sender,
-                                          connection_->peer(), loop_.wall());
-    record.enhanced = code;
-    t.settle_all(queue::CarryVerdict::permanent, model::QueueReason::not_sendable, record);
-    return false;
-  };
-  Result<smtp::Path> sender = path_of(t.work.envelope.sender);
-  if (!sender.has_value()) return refuse(sender.error(), {5, 1, 7});
-  envelope.sender = std::move(*sender);
-  envelope.parameters.size = t.work.content.size_bytes();
-  envelope.parameters.body = body_of(t.work.envelope.body, engine.capabilities());
-  envelope.parameters.smtp_utf8 = t.work.envelope.smtp_utf8 && engine.capabilities().smtp_utf8;
-  envelope.parameters.dsn_return = return_of(t.work.envelope.dsn_return);
-  envelope.parameters.envelope_id = t.work.envelope.envelope_id;
+// The message cannot be given to this peer as it is.
+void Session::refuse(Transaction& t, const Error& error, model::StatusCode code) {
+  model::ReplyRecord record =
+      record_of({0, {}, error.to_text()}, model::Stage::sender, connection_->peer(), loop_.wall());
+  record.enhanced = code;
+  const bool in_time = error.is(smtp::kPeerLacksDeliverBy) || error.is(smtp::kTooSoonForPeer);
+  t.settle_all(
+      queue::CarryVerdict::permanent,
+      in_time ? model::QueueReason::deliver_by_unsupported : model::QueueReason::not_sendable,
+      record);
+}
+
+smtp::MailParameters Session::parameters_of(const Transaction& t) const {
+  const model::Envelope& envelope = t.work.envelope;
+  const smtp::Capabilities& peer = connection_->engine().capabilities();
+  smtp::MailParameters out;
+  out.size = t.work.content.size_bytes();
+  out.body = body_of(envelope.body, peer);
+  out.smtp_utf8 = envelope.smtp_utf8 && peer.smtp_utf8;
+  out.dsn_return = return_of(envelope.dsn_return);
+  out.envelope_id = envelope.envelope_id;
+  // RFC 6710 section 4.2: also the priority that nobody asked for.
+  out.priority = envelope.mt_priority;
+  // LMTP delivers: its time is told where it is wanted, and no condition.
+  if (!t.by_lmtp || peer.deliver_by) {
+    out.deliver_by = deliver_by_of(envelope.deliver_by, loop_.wall());
+  }
+  return out;
+}
+
+// The recipients that can be said, as far as they have no outcome.
+std::vector<smtp::Recipient> Session::recipients_of(Transaction& t) {
+  const smtp::Capabilities& peer = connection_->engine().capabilities();
+  std::vector<smtp::Recipient> out;
   t.sent.clear();
   for (size_t i = 0; i < t.work.recipients.size(); ++i) {
     const model::Recipient& r = t.work.recipients[i].recipient;
@@ -174,20 +235,43 @@ bool Session::begin(Transaction& t) {
     smtp::Recipient to{std::move(*path), {}};
     to.parameters.notify = {r.notify.never, r.notify.success, r.notify.failure, r.notify.delay};
     if (!r.original_type.empty()) to.parameters.original = {r.original_type, r.original_address};
-    envelope.recipients.push_back(std::move(to));
+    out.push_back(std::move(to));
     t.sent.push_back(i);
+    t.onward[i] = onward_of(t.work.envelope, r.notify, peer);
   }
+  return out;
+}
+
+// Hands the envelope to the engine; false when nothing is left to send.
+bool Session::begin(Transaction& t) {
+  smtp::Client& engine = connection_->engine();
+  smtp::Envelope envelope;
+  Result<smtp::Path> sender = path_of(t.work.envelope.sender);
+  if (!sender.has_value()) {
+    refuse(t, sender.error(), {5, 1, 7});
+    return false;
+  }
+  envelope.sender = std::move(*sender);
+  envelope.parameters = parameters_of(t);
+  const auto& by = envelope.parameters.deliver_by;
+  const bool returns = by && by->mode == smtp::DeliverBy::Mode::return_it;
+  if (returns && engine.capabilities().deliver_by && by->seconds < 1) {
+    // Its time ended on the way here: the row's own clock says so to the sender.
+    t.settle_all(queue::CarryVerdict::transient, model::QueueReason::timed_out,
+                 record_of({0, {4, 4, 7}, "its time to be delivered is over"}, model::Stage::sender,
+                           connection_->peer(), loop_.wall()));
+    return false;
+  }
+  envelope.recipients = recipients_of(t);
   if (t.sent.empty()) return false;
   const Status sendable = engine.can_send(envelope);
   if (!sendable.has_value()) {
-    const bool utf8 = sendable.error().is(smtp::kPeerLacksUtf8);
-    const bool big = sendable.error().is(smtp::kTooBigForPeer);
-    return refuse(sendable.error(), utf8  ? model::StatusCode{5, 6, 7}
-                                    : big ? model::StatusCode{5, 3, 4}
-                                          : model::StatusCode{5, 6, 0});
+    refuse(t, sendable.error(), code_of(sendable.error()));
+    return false;
   }
   const Status sent = engine.send(std::move(envelope));
-  return sent.has_value() || refuse(sent.error(), {5, 6, 0});
+  if (!sent.has_value()) refuse(t, sent.error(), {5, 6, 0});
+  return sent.has_value();
 }
 
 // The content in pieces; false when it could not be given to the peer (all is settled then).
@@ -238,6 +322,7 @@ rt::Task<bool> Session::send_content(Transaction& t, rt::Deadline deadline) {
 }
 
 Session::Served Session::on_lost(Transaction& t, smtp::Lost lost) {
+  if (t.result.crowded) return Served::lost;
   Fault fault = connection_->fault_of(lost);
   if (lost.reply.has_value() && lost.stage == smtp::Stage::content && lost.reply->code != 421) {
     // The peer did not want to see the rest: its word on this message, and no fault of the lane.
@@ -257,7 +342,9 @@ void Session::on_reply(Transaction& t, const smtp::ClientEvent& event) {
   const std::string& peer = connection_->peer();
   const Time now = loop_.wall();
   if (const auto* sender = std::get_if<smtp::SenderReply>(&event)) {
-    if (sender->reply.is_negative()) {
+    if (sender->reply.code == 421 && says_crowded(sender->reply)) {
+      t.crowd_out(record_of(sender->reply, model::Stage::sender, peer, now));
+    } else if (sender->reply.is_negative()) {
       t.settle_all_by(sender->reply, record_of(sender->reply, model::Stage::sender, peer, now));
     }
   } else if (const auto* rcpt = std::get_if<smtp::RecipientReply>(&event)) {

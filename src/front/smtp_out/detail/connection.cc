@@ -1,7 +1,10 @@
 #include "front/smtp_out/detail/connection.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
+#include "base/text.h"
 #include "rt/errors.h"
 
 namespace ph::smtp_out {
@@ -34,6 +37,17 @@ model::ReplyRecord record_of(const smtp::Reply& reply, model::Stage stage, std::
   out.enhanced = {reply.enhanced.kind, reply.enhanced.subject, reply.enhanced.detail};
   out.text = reply.text;
   return model::bounded(std::move(out));
+}
+
+bool says_crowded(const smtp::Reply& reply) {
+  constexpr std::array<std::string_view, 2> kWhat{"connection", "session"};
+  constexpr std::array<std::string_view, 6> kTooMany{"too many", "concurrent", "simultaneous",
+                                                     "exceed",   "maximum",    "limit"};
+  const auto has = [&](std::string_view word) {
+    return ifind(reply.text, word) != std::string_view::npos;
+  };
+  return reply.is_negative() && std::ranges::any_of(kWhat, has) &&
+         std::ranges::any_of(kTooMany, has);
 }
 
 Connection::Connection(const Parts& parts, rt::Loop& loop, wire::Wire wire, std::string peer,

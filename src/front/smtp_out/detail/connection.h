@@ -14,7 +14,13 @@ namespace ph::smtp_out {
 struct Fault {
   model::QueueReason reason = model::QueueReason::connection_lost;
   model::ReplyRecord reply;
+  bool crowded = false;  // the peer lives and has as many connections as it wants
 };
+
+// Whether a refusal is about the number of our connections. 421 alone does not tell: a server that
+// shuts down says it too (RFC 5321 section 3.8), and no enhanced code is kept for it. The words
+// are: every common server names connections or sessions, and that they are too many.
+bool says_crowded(const smtp::Reply& reply);
 
 model::Stage stage_of(smtp::Stage stage);
 model::ReplyRecord record_of(const smtp::Reply& reply, model::Stage stage, std::string host,

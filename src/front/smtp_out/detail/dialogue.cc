@@ -49,8 +49,10 @@ rt::Task<std::optional<Fault>> until_ready(Connection& connection, rt::Loop& loo
     if (const auto* refused = std::get_if<smtp::Refused>(&event)) {
       const auto reason = refused->reply.is_permanent() ? model::QueueReason::peer_5xx
                                                         : model::QueueReason::peer_4xx;
-      co_return Fault{reason, record_of(refused->reply, stage_of(refused->stage), connection.peer(),
-                                        loop.wall())};
+      co_return Fault{
+          reason,
+          record_of(refused->reply, stage_of(refused->stage), connection.peer(), loop.wall()),
+          says_crowded(refused->reply)};
     }
     if (const auto* lost = std::get_if<smtp::Lost>(&event)) co_return connection.fault_of(*lost);
     if (std::holds_alternative<smtp::Closed>(event)) {
@@ -162,7 +164,8 @@ rt::Task<Connected> connect(const Parts& parts, rt::Loop& loop, const queue::Nex
         connected = co_await connect_to(parts, loop, target, deadline);
       }
       if (connected.has_value()) co_return connected;
-      last = std::move(connected.error());
+      // That a host has enough of us says more than that another one is not there.
+      if (!last.crowded) last = std::move(connected.error());
     }
   }
   co_return std::unexpected(std::move(last));

@@ -40,6 +40,7 @@ struct Letter {
   std::vector<std::string> recipients;
   std::string content;
   smtp::MailParameters parameters;
+  std::vector<smtp::RcptParameters> asked;  // by recipient
   bool in_tls = false;
   std::string user;
 };
@@ -153,7 +154,7 @@ class NextHop {
     const bool over = co_await misbehave(t, stage);
     if (over) co_return;
     if (auto* mail = std::get_if<smtp::MailFrom>(&event)) {
-      t.letter = {smtp::to_text(mail->sender), {},           "", mail->parameters,
+      t.letter = {smtp::to_text(mail->sender), {},           "", mail->parameters, {},
                   t.wire.is_secure(),          t.letter.user};
     }
     if (auto* chunk = std::get_if<smtp::DataChunk>(&event)) {
@@ -168,6 +169,7 @@ class NextHop {
         co_return;
       }
       t.letter.recipients.push_back(to);
+      t.letter.asked.push_back(rcpt->recipient.parameters);
     }
     if (std::holds_alternative<smtp::DataEnd>(event)) {
       take(t);
