@@ -46,6 +46,15 @@ Route dns_not_now(const rt::Loop& loop, const std::string& name, const Error& er
   return route;
 }
 
+// What an administrator chose and nobody can read: it waits for another word of his.
+Route unreadable_hop(const rt::Loop& loop, std::string_view via) {
+  Route route;
+  route.kind = Route::Kind::not_now;
+  route.reason = model::QueueReason::unreachable;
+  route.reply = words(loop, "'" + printable(via, 64) + "' is no next hop like relay:25", {4, 4, 4});
+  return route;
+}
+
 Route to_hosts(std::string lane, std::vector<queue::HopHost> hosts, queue::TlsPolicy tls) {
   Route route;
   route.hop.lane = std::move(lane);
@@ -193,20 +202,43 @@ std::optional<Router::Named> Router::configured(rt::Loop& loop, std::string_view
   return named;
 }
 
+// The next hop that an administrator chose for this recipient.
+std::optional<Router::Named> Router::chosen(const model::Recipient& recipient) {
+  Named named;
+  if (!parse_hop(trim(recipient.via), named.host, named.port)) return std::nullopt;
+  const bool ipv6 = named.host.find(':') != std::string::npos;
+  named.lane =
+      "via:" + (ipv6 ? "[" + named.host + "]" : named.host) + ":" + std::to_string(named.port);
+  return named;
+}
+
+std::optional<Route> Router::known(rt::Loop& loop, const Named& named) const {
+  if (!rt::endpoint_of(named.host, named.port).has_value()) return std::nullopt;
+  return to_hosts(named.lane, {{named.host, {named.host}, named.port}},
+                  tls_policy(parts_.settings(loop).current()));
+}
+
 std::optional<Route> Router::peek(const model::Recipient& recipient, const model::Envelope&) {
   const auto loops = parts_.runtime.loops();
   const auto here = std::ranges::find_if(loops, [](const rt::Loop* l) { return l->is_current(); });
   PH_CHECK(here != loops.end());
+  if (!recipient.via.empty()) {
+    const std::optional<Named> via = chosen(recipient);
+    return via ? known(**here, *via) : std::nullopt;
+  }
   if (std::optional<Route> local = local_route(**here, recipient)) return local;
   const std::string domain = to_lower(model::domain_of(recipient.address));
   const std::optional<Named> named = configured(**here, domain);
-  if (!named || !rt::endpoint_of(named->host, named->port).has_value()) return std::nullopt;
-  return to_hosts(named->lane, {{named->host, {named->host}, named->port}},
-                  tls_policy(parts_.settings(**here).current()));
+  return named ? known(**here, *named) : std::nullopt;
 }
 
 rt::Task<Route> Router::route(rt::Loop& loop, const model::Recipient& recipient,
                               const model::Envelope&, rt::Deadline deadline) {
+  if (!recipient.via.empty()) {
+    std::optional<Named> via = chosen(recipient);
+    if (!via) co_return unreadable_hop(loop, recipient.via);
+    co_return co_await named_route(loop, std::move(*via), deadline);
+  }
   if (std::optional<Route> local = local_route(loop, recipient)) co_return std::move(*local);
   std::string domain = to_lower(model::domain_of(recipient.address));
   if (domain.empty()) {

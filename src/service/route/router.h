@@ -1,10 +1,11 @@
 // The router: where a recipient's next attempt goes, computed at each attempt from the directory,
 // the settings and DNS of that moment (law 10).
 //
-// Order: local mailbox or alias; a static route of the domain; the smart host; an address literal;
-// MX (RFC 5321 section 5.1: preference order, equals shuffled, A and AAAA of the domain when it has
-// no MX, RFC 7505 null MX). What DNS says with authority ends the recipient; what it fails to say
-// is waited for.
+// Order: the next hop that an administrator chose for the recipient (lane "via:host:port"), for our
+// own addresses too; local mailbox or alias; a static route of the domain; the smart host; an
+// address literal; MX (RFC 5321 section 5.1: preference order, equals shuffled, A and AAAA of the
+// domain when it has no MX, RFC 7505 null MX). What DNS says with authority ends the recipient;
+// what it fails to say is waited for.
 #pragma once
 
 #include <functional>
@@ -49,6 +50,8 @@ class Router final : public queue::Router {
  private:
   struct Named;
   std::optional<queue::Route> local_route(rt::Loop& loop, const model::Recipient& recipient) const;
+  static std::optional<Named> chosen(const model::Recipient& recipient);
+  std::optional<queue::Route> known(rt::Loop& loop, const Named& named) const;
   std::optional<Named> configured(rt::Loop& loop, std::string_view domain) const;
   rt::Task<queue::Route> named_route(rt::Loop& loop, Named named, rt::Deadline deadline);
   rt::Task<queue::Route> mx_route(rt::Loop& loop, std::string domain, rt::Deadline deadline);

@@ -46,6 +46,17 @@ struct World {
   std::optional<Route> peek(std::string address) {
     return router->peek({.address = std::move(address)}, {});
   }
+  Route route_via(std::string address, std::string via) {
+    const model::Recipient recipient{.address = std::move(address), .via = std::move(via)};
+    const model::Envelope envelope;
+    auto answer = sim.await(host.loop(), router->route(host.loop(), recipient, envelope,
+                                                       host.loop().in(Duration::seconds(30))));
+    EXPECT_TRUE(answer.has_value());
+    return answer.value_or(Route{});
+  }
+  std::optional<Route> peek_via(std::string address, std::string via) {
+    return router->peek({.address = std::move(address), .via = std::move(via)}, {});
+  }
   void set(std::string_view name, std::string_view value) {
     auto next = settings.current().with(schema, name, value);
     ASSERT_TRUE(next.has_value()) << next.error().to_text();
@@ -242,6 +253,57 @@ TEST(Router, SettingsThatMeanNothingAreRefused) {
   }
   EXPECT_FALSE(w.settings.current().with(w.schema, "route.domains", "no route").has_value());
   EXPECT_TRUE(w.settings.current().with(w.schema, "route.smart_host", "[::1]:25").has_value());
+}
+
+TEST(Router, AnAdministratorsNextHopGoesBeforeEverything) {
+  World w;
+  w.set("route.smart_host", "smart.example:25");
+  w.set("route.domains", "far.example=static.example:25");
+  w.sim.dns().add_address("relay.example", "192.0.2.5");
+  for (const char* address :
+       {"a@far.example", "a@other.example", "ann@local.example", "all@local.example",
+        "nobody@local.example", "postmaster", "a@[127.0.0.1]"}) {
+    const Route route = w.route_via(address, "Relay.example:2525");
+    ASSERT_EQ(route.kind, Kind::hop) << address;
+    EXPECT_EQ(route.hop.lane, "via:relay.example:2525");
+    EXPECT_EQ(route.hop.kind, HopKind::smtp);
+    ASSERT_EQ(route.hop.hosts.size(), 1U);
+    EXPECT_EQ(route.hop.hosts[0].port, 2525);
+    EXPECT_EQ(route.hop.hosts[0].addresses, std::vector<std::string>{"192.0.2.5"});
+    // A name needs DNS, so it is not known at once; the ordinary way must not be taken instead.
+    EXPECT_FALSE(w.peek_via(address, "relay.example:2525").has_value()) << address;
+  }
+}
+
+TEST(Router, ANextHopByItsAddressIsKnownAtOnce) {
+  World w;
+  const auto four = w.peek_via("ann@local.example", "192.0.2.7:2525");
+  ASSERT_TRUE(four.has_value());
+  EXPECT_EQ(four->hop.lane, "via:192.0.2.7:2525");
+  EXPECT_EQ(four->hop.hosts[0].addresses, std::vector<std::string>{"192.0.2.7"});
+  const auto six = w.peek_via("a@far.example", "[2001:DB8::7]:26");
+  ASSERT_TRUE(six.has_value());
+  EXPECT_EQ(six->hop.lane, "via:[2001:db8::7]:26");
+  EXPECT_EQ(six->hop.hosts[0].addresses, std::vector<std::string>{"2001:db8::7"});
+  EXPECT_EQ(six->hop.hosts[0].port, 26);
+  EXPECT_EQ(w.route_via("a@far.example", "[2001:db8::7]:26").hop.lane, six->hop.lane);
+  // An administrator may name this machine.
+  EXPECT_TRUE(w.peek_via("a@far.example", "127.0.0.1:10025").has_value());
+}
+
+TEST(Router, ANextHopThatCannotBeFoundIsWaitedFor) {
+  World w;
+  w.set("route.smart_host", "192.0.2.9:25");
+  for (const char* via : {"a b:25", "x:0", "x:70000", "::1:25", ":25"}) {
+    const Route route = w.route_via("a@far.example", via);
+    EXPECT_EQ(route.kind, Kind::not_now) << via;
+    EXPECT_EQ(route.reason, QueueReason::unreachable);
+    EXPECT_EQ(model::to_text(route.reply.enhanced), "4.4.4");
+    EXPECT_FALSE(w.peek_via("a@far.example", via).has_value());
+  }
+  const Route nameless = w.route_via("ann@local.example", "gone.example:25");
+  EXPECT_EQ(nameless.kind, Kind::not_now);
+  EXPECT_EQ(nameless.reason, QueueReason::dns_failure);
 }
 
 }  // namespace
