@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "state/store/detail/records.h"
 #include "state/store/detail/store_test_world.h"
 
@@ -206,6 +207,39 @@ TEST(Housework, ForgetsWhatWasKeptLongEnoughAndSaysSo) {
   EXPECT_EQ(since(Seq{gone.value + 1})->vanished, std::vector<Uid>{2});
   EXPECT_EQ(deliver("young")->kind, Delivered::Kind::already);
   EXPECT_EQ(deliver("old")->kind, Delivered::Kind::now);
+}
+
+TEST(Records, ASubmissionKeepsWhatItsSenderAskedFor) {
+  Submission s;
+  s.id.value = 9;
+  s.handover_id = "abc/9";
+  s.envelope.mt_priority = -9;
+  s.envelope.deliver_by = {model::DeliverBy::Mode::notify, Time::from_unix_s(5'000'000'000), true};
+  s.envelope.hold_until = Time::from_unix_s(4'000'000'000);
+  const std::string key = open_submission_key(s.id);
+  const auto same = decode_submission(key, encode(s, key));
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->envelope, s.envelope);
+  s.envelope.mt_priority = 10;
+  EXPECT_FALSE(decode_submission(key, encode(s, key)).has_value());
+}
+
+// A record of format 1 ends where the envelope's wishes begin: five numbers, here of one octet.
+TEST(Records, ASubmissionOfFormatOneIsRead) {
+  Submission s;
+  s.id.value = 9;
+  s.handover_id = "abc/9";
+  s.recipients.push_back({"bob@example.net", {}, "rfc822", "b@x"});
+  const std::string key = open_submission_key(s.id);
+  std::string old = encode(s, key);
+  old.resize(old.size() - 4 - 5);
+  old[0] = 1;
+  const uint32_t sum = crc32c(old, crc32c(key));
+  for (int shift = 0; shift < 32; shift += 8) old += static_cast<char>((sum >> shift) & 0xFF);
+  const auto read = decode_submission(key, old);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->recipients, s.recipients);
+  EXPECT_EQ(read->envelope, s.envelope);
 }
 
 TEST(Records, AnyFlippedBitIsNoticed) {

@@ -34,8 +34,8 @@ std::string_view opened(std::string_view key, std::string_view record) {
   return sum == sum_of(key, body) ? body : std::string_view();
 }
 
-bool is_whole(const RecordReader& in) {
-  return in.ok() && in.version() >= kFormat && (in.at_end() || in.version() > kFormat);
+bool is_whole(const RecordReader& in, uint8_t newest = kFormat) {
+  return in.ok() && in.version() >= kFormat && (in.at_end() || in.version() > newest);
 }
 
 template <class Narrow>
@@ -304,7 +304,7 @@ std::optional<Time> decode_time(std::string_view key, std::string_view record) {
 }
 
 std::string encode(const Submission& s, std::string_view key) {
-  RecordWriter out(kFormat);
+  RecordWriter out(kSubmissionFormat);
   out.bytes(s.handover_id).u64(static_cast<uint8_t>(s.state)).u64(static_cast<uint8_t>(s.reason));
   out.bytes(s.words).time(s.since).time(s.submitted_at).time(s.next_action_at).u64(s.attempts);
   out.u64(s.message.value).u64(s.email.value).raw(s.blob.view()).u64(s.size_bytes);
@@ -317,8 +317,27 @@ std::string encode(const Submission& s, std::string_view key) {
     out.bytes(r.address).u64(notify_bits(r.notify)).bytes(r.original_type);
     out.bytes(r.original_address);
   }
+  out.i64(e.mt_priority).u64(static_cast<uint8_t>(e.deliver_by.mode)).time(e.deliver_by.at);
+  out.boolean(e.deliver_by.trace).time(e.hold_until);
   return seal(out, key);
 }
+
+namespace {
+
+// What format 2 has behind format 1.
+bool read_wishes(RecordReader& in, model::Envelope& e) {
+  const int64_t priority = in.i64();
+  const uint64_t mode = in.u64();
+  e.deliver_by.at = in.time();
+  e.deliver_by.trace = in.boolean();
+  e.hold_until = in.time();
+  if (priority < -9 || priority > 9 || mode > 2) return false;
+  e.mt_priority = static_cast<int>(priority);
+  e.deliver_by.mode = static_cast<model::DeliverBy::Mode>(mode);
+  return true;
+}
+
+}  // namespace
 
 std::optional<Submission> decode_submission(std::string_view key, std::string_view record) {
   RecordReader in(opened(key, record));
@@ -360,7 +379,8 @@ std::optional<Submission> decode_submission(std::string_view key, std::string_vi
   fits = fits && s.state <= SubmissionState::cancelled && !to_text(s.reason).empty();
   fits = fits && e.dsn_return <= model::DsnReturn::headers && e.body <= model::BodyType::eight_bit;
   fits = fits && e.origin <= model::Origin::x400;
-  if (!is_whole(in) || !fits) return std::nullopt;
+  if (in.version() >= kSubmissionFormat) fits = read_wishes(in, e) && fits;
+  if (!is_whole(in, kSubmissionFormat) || !fits) return std::nullopt;
   return s;
 }
 

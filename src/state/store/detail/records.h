@@ -35,6 +35,7 @@
 namespace ph::store {
 
 inline constexpr uint8_t kFormat = 1;
+inline constexpr uint8_t kSubmissionFormat = 2;  // 2: priority, deliver-by and hold of the envelope
 
 inline constexpr std::string_view kHeaderKey = "h";
 std::string folder_key(FolderId id);
