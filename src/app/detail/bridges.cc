@@ -13,6 +13,23 @@ namespace {
 
 constexpr Duration kAskAgain = Duration::seconds(5);
 constexpr Duration kProgressRecheck = Duration::minutes(1);
+constexpr size_t kSubjectLookMax = 4 * queue::kSubjectMax;  // encoded words are longer
+
+// The Message-ID and the subject of the octets' header, for people and searches.
+void describe(queue::NewMessage& message) {
+  const mime::TopHeader header = mime::scan_top_header(*message.raw);
+  if (message.message_id.empty()) message.message_id = std::string(header.message_id);
+  const std::string_view subject = header.subject.substr(0, kSubjectLookMax);
+  const mime::Field field{.name = "Subject", .raw = subject, .whole = subject};
+  message.subject = field.decoded();
+  if (message.subject.size() <= queue::kSubjectMax) return;
+  size_t end = queue::kSubjectMax;
+  const auto continues = [&](size_t at) {
+    return (static_cast<unsigned char>(message.subject[at]) & 0xC0) == 0x80;
+  };
+  while (end > 0 && continues(end)) --end;  // no code point is cut
+  message.subject.resize(end);
+}
 
 queue::NewMessage queued_message(store::HandOver handover, kv::BlobBytes bytes) {
   queue::NewMessage out;
@@ -21,8 +38,8 @@ queue::NewMessage queued_message(store::HandOver handover, kv::BlobBytes bytes) 
   out.envelope.size_bytes = bytes->size();
   out.envelope.origin = model::Origin::submission;
   out.recipients = std::move(handover.recipients);
-  out.message_id = std::string(mime::scan_top_header(*bytes).message_id);
   out.raw = std::move(bytes);
+  describe(out);
   out.handover_id = std::move(handover.handover_id);
   return out;
 }
@@ -59,6 +76,7 @@ rt::Task<Result<std::string>> IntakeBridge::accept(rt::Loop& loop, smtp_in::Inco
   made.recipients = std::move(message.recipients);
   made.raw = std::move(message.bytes);
   made.message_id = std::move(message.message_id);
+  describe(made);
   PH_CO_TRY(const model::QueueId id, co_await parts_.queue.accept(loop, std::move(made), deadline));
   co_return model::to_text(id);
 }
