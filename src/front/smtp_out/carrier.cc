@@ -128,8 +128,7 @@ struct Session::Transaction {
   // The peer lives but wants no further connection: nobody's failure.
   void crowd_out(const model::ReplyRecord& words) {
     result.crowded = true;
-    result.fault = words;
-    settle_all(queue::CarryVerdict::not_tried, model::QueueReason::peer_4xx, words);
+    result.fault = words;  // nothing was said about the recipients
   }
   // A negative or, for the whole message, positive reply.
   void settle_by(size_t place, const smtp::Reply& reply, const model::ReplyRecord& record) {
