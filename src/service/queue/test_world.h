@@ -47,6 +47,7 @@ struct Hop {
   uint64_t connections = 0;  // made
   uint64_t attempted = 0;    // messages
   uint64_t turned_away = 0;  // by `wanted`
+  Onward onward = Onward::reports_end_here;
   uint64_t carried = 0;
   size_t open = 0;
   size_t open_most = 0;
@@ -183,6 +184,7 @@ class ScriptedSession final : public CarrierSession {
                          .text = "no such user"};
       } else {
         arrive(work.id, r.recipient.address, kind);
+        outcome.onward = hop_.onward;
         outcome.verdict =
             kind == HopKind::mailbox ? CarryVerdict::delivered : CarryVerdict::relayed;
         if (does == Behaviour::lose_answer) {
@@ -234,6 +236,18 @@ class ScriptedCarriers final : public Carriers {
   Outside& outside_;
 };
 
+// What a report tells, as its subject: "failed a@b.example, delayed c@d.example". Kept with the
+// message, so that a test can ask what was really told.
+inline std::string subject_of(const ReportWork& work) {
+  constexpr std::string_view kWords[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
+  std::string out;
+  for (const ReportedRow& told : work.rows) {
+    if (!out.empty()) out += ", ";
+    out += std::string(kWords[static_cast<size_t>(told.action)]) + ' ' + told.row.recipient.address;
+  }
+  return out;
+}
+
 class ScriptedReporter final : public Reporter {
  public:
   explicit ScriptedReporter(Outside& outside) : outside_(outside) {}
@@ -246,6 +260,7 @@ class ScriptedReporter final : public Reporter {
     std::string text = "Received: report\r\n\r\n";
     for (const auto& row : work.rows) text += row.row.recipient.address + "\r\n";
     Report report;
+    report.subject = subject_of(work);
     report.bytes = std::make_shared<const std::string>(std::move(text));
     report.message_id = "report." + model::to_text(work.id);
     if (work.to == ReportTo::postmaster) report.recipient = "postmaster@local.example";
