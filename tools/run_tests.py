@@ -106,6 +106,15 @@ def unit_tests(tally, preset, env=None):
                 tally.skip(name, why)
 
 
+def made_pages(tally, preset):
+    stage("pages made from the program's tables")
+    code, output = run([str(ROOT / "build" / preset / "bin" / "posthorn-docs"), "check", "docs"], 60)
+    if code == 0:
+        tally.ok()
+    else:
+        tally.fail("pages made from the program's tables", output)
+
+
 def simulation(tally, preset, seeds, env=None):
     program = ROOT / "build" / preset / "bin" / "posthorn-sim"
     if not program.exists():
@@ -206,6 +215,7 @@ def main():
         tree_check(tally)
         preset = "debug" if mode == "--quick" else "release"
         if build(tally, preset):
+            made_pages(tally, preset)
             unit_tests(tally, preset)
             simulation(tally, preset, SIM_SEEDS if mode != "--quick" else 100)
             if mode != "--quick":
