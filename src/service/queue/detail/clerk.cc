@@ -52,8 +52,9 @@ std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& chan
     case QueueState::expired:
       if (notify.wants_failure()) return ReportAction::failed;
       break;
-    case QueueState::removed:
-      if (change.telling == Telling::with_report || event == QueueEvent::report) {
+    case QueueState::removed:  // by the clock or its report's: it was to be told of
+      if (change.telling == Telling::with_report || event == QueueEvent::report ||
+          event == QueueEvent::expire) {
         return ReportAction::failed;
       }
       break;
@@ -74,6 +75,15 @@ std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& chan
   return std::nullopt;
 }
 
+// The time is over that its report could wait: it ends now, told of or not.
+bool is_last_call(const QueueRow& was, const RowChange& change) {
+  return was.state == QueueState::reporting && change.happening.event == QueueEvent::expire;
+}
+
+bool is_lost(const QueueRow& row) {
+  return row.state == QueueState::failed || row.state == QueueState::expired;
+}
+
 // The request that goes on with the members of an alias whose expansion is itself reported.
 model::Notify without_success(model::Notify notify) {
   if (!notify.is_given()) return notify;
@@ -83,6 +93,10 @@ model::Notify without_success(model::Notify notify) {
 }
 
 }  // namespace
+
+void ReportBudget::charge(uint64_t per_minute) {
+  tokens_ = std::max(tokens_ - 1, -static_cast<double>(std::max<uint64_t>(per_minute, 1)));
+}
 
 bool ReportBudget::take(uint64_t per_minute, Instant now) {
   const auto full = static_cast<double>(std::max<uint64_t>(per_minute, 1));
@@ -189,6 +203,17 @@ rt::Task<Status> Clerk::read(Draft& draft, const std::vector<RowChange>& changes
   co_return Status{};
 }
 
+// Never a report on a report, nor on anything else from the null reverse-path (RFC 5321 section
+// 4.5.5); of a report that cannot be delivered the postmaster hears, and of that nobody.
+std::optional<ReportAction> Clerk::told_of(const Draft& draft, const QueueRow& is,
+                                           const RowChange& change) const {
+  const model::Envelope& envelope = draft.facts.envelope;
+  if (!envelope.has_null_sender()) return action_of(is, change);
+  const bool ours = envelope.origin == model::Origin::report;
+  if (!ours || !is_lost(is) || !core_.values().get(kDoubleBounce)) return std::nullopt;
+  return ReportAction::failed;
+}
+
 void Clerk::step_rows(Draft& draft, const std::vector<RowChange>& changes) {
   const Time now = core_.now();
   for (const RowChange& change : changes) {
@@ -208,7 +233,7 @@ void Clerk::step_rows(Draft& draft, const std::vector<RowChange>& changes) {
       --draft.facts.open;
     }
     Draft::Pair pair{*row, std::move(*next), change};
-    pair.action = action_of(pair.is, change);
+    pair.action = told_of(draft, pair.is, change);
     draft.changed.push_back(std::move(pair));
   }
 }
@@ -235,7 +260,7 @@ rt::Task<Status> Clerk::expand(Draft& draft, const RowChange& change, const Queu
                                .text = "The alias expands too far."});
     PH_CO_TRY(at->is, model::step(at->was, failure, now, core_.policy()));
     at->change.happening = failure;
-    at->action = action_of(at->is, at->change);
+    at->action = told_of(draft, at->is, at->change);
     co_return Status{};
   }
   const bool tells = action_of(parent, change) == ReportAction::expanded;
@@ -257,29 +282,26 @@ rt::Task<Status> Clerk::expand(Draft& draft, const RowChange& change, const Queu
   co_return Status{};
 }
 
-// Failures that have no place in the budget wait for their turn.
+// Failures that have no place in the budget wait for their turn, but not beyond their time.
 void Clerk::budget(Draft& draft) {
-  if (draft.facts.envelope.has_null_sender() &&
-      draft.facts.envelope.origin != model::Origin::report) {
-    return;
-  }
-  const auto fails = [](const Draft::Pair& p) { return p.action == ReportAction::failed; };
   const auto tells = [](const Draft::Pair& p) { return p.action.has_value(); };
+  const auto can_wait = [](const Draft::Pair& p) {
+    return p.action == ReportAction::failed && !is_last_call(p.was, p.change);
+  };
   if (std::ranges::none_of(draft.changed, tells)) return;
   const uint64_t per_minute = core_.share(kReportsPerMinute);
   if (budget_.take(per_minute, core_.home.now())) return;
-  if (std::ranges::none_of(draft.changed, fails)) {
-    budget_.charge();
+  if (std::ranges::none_of(draft.changed, can_wait)) {
+    budget_.charge(per_minute);
     return;
   }
   put_off(draft, {QueueReason::report_budget, budget_.wait(per_minute)});
 }
 
-// Never a report on a report, nor on anything else from the null reverse-path (RFC 5321 §4.5.5);
-// of a report that cannot be delivered the postmaster hears, and of that nobody.
 rt::Task<Status> Clerk::report(Draft& draft, rt::Deadline deadline) {
   const model::Envelope& envelope = draft.facts.envelope;
   ReportWork work{
+      .to = envelope.has_null_sender() ? ReportTo::postmaster : ReportTo::sender,
       .id = draft.id,
       .envelope = envelope,
       .message_id = draft.facts.message_id,
@@ -287,17 +309,6 @@ rt::Task<Status> Clerk::report(Draft& draft, rt::Deadline deadline) {
       .content = Content(core_.ports.store, draft.facts.blob, draft.facts.envelope.size_bytes)};
   for (const Draft::Pair& pair : draft.changed) {
     if (pair.action.has_value()) work.rows.push_back({*pair.action, pair.is});
-    const bool lost = pair.is.state == QueueState::failed || pair.is.state == QueueState::expired;
-    if (lost && envelope.has_null_sender()) {
-      core_.figures.reports_lost.add(envelope.origin == model::Origin::report ? 1 : 0);
-      if (!pair.action.has_value()) work.rows.push_back({ReportAction::failed, pair.is});
-    }
-  }
-  if (envelope.has_null_sender()) {
-    const bool ours = envelope.origin == model::Origin::report;
-    if (!ours || !core_.values().get(kDoubleBounce)) co_return Status{};
-    work.to = ReportTo::postmaster;
-    std::erase_if(work.rows, [](const ReportedRow& r) { return r.action != ReportAction::failed; });
   }
   if (work.rows.empty()) co_return Status{};
   const rt::Deadline patience = core_.home.in(kReportTime).earlier(deadline);
@@ -363,6 +374,12 @@ void Clerk::put_off(Draft& draft, Wait wait) {
       continue;
     }
     pair.action.reset();
+    if (is_last_call(pair.was, pair.change)) {
+      core_.ports.log.error("queue.report_lost", {{"id", model::to_text(pair.is.id)},
+                                                  {"recipient", pair.is.recipient.address},
+                                                  {"reason", model::to_text(wait.reason)}});
+      continue;
+    }
     // The members of an alias go on; that they do is not worth keeping the alias for.
     if (pair.is.state == QueueState::expanded) continue;
     QueueHappening happening{.event = QueueEvent::await_report,
@@ -431,6 +448,9 @@ void Clerk::count(const Draft& draft) {
       core_.figures.attempt_ended(pair.is);
     }
     if (model::is_end(pair.is.state)) core_.figures.row_ended(pair.is.state);
+    if (is_lost(pair.is) && draft.facts.envelope.origin == model::Origin::report) {
+      core_.figures.reports_lost.add();
+    }
     const bool is_news = pair.was.state != pair.is.state || pair.was.reason != pair.is.reason;
     const bool rests_again =
         pair.is.state == QueueState::ready || pair.is.state == QueueState::in_flight;

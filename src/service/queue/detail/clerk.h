@@ -25,7 +25,8 @@ struct RowChange {
 class ReportBudget {
  public:
   bool take(uint64_t per_minute, Instant now);
-  void charge() { tokens_ -= 1; }
+  // Of what is written without waiting; the debt is at most a minute's.
+  void charge(uint64_t per_minute);
   // When one more may be written, at the earliest.
   Duration wait(uint64_t per_minute) const;
 
@@ -63,6 +64,8 @@ class Clerk {
   rt::Task<Status> read(Draft& draft, const std::vector<RowChange>& changes, const Item* known);
   void step_rows(Draft& draft, const std::vector<RowChange>& changes);
   rt::Task<Status> expand(Draft& draft, const RowChange& change, const model::QueueRow& parent);
+  std::optional<ReportAction> told_of(const Draft& draft, const model::QueueRow& is,
+                                      const RowChange& change) const;
   void budget(Draft& draft);
   rt::Task<Status> report(Draft& draft, rt::Deadline deadline);
   void enroll_report(kv::Batch& batch, const Draft& draft);
