@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/histogram.h"
 #include "base/result.h"
 #include "rt/deadline.h"
 #include "rt/loop.h"
@@ -154,6 +155,15 @@ struct StoreFigures {
   uint64_t segment_bytes_dead = 0;
   uint64_t commit_queue = 0;  // batches waiting for the committer now
   Duration last_commit;
+  // From the call of commit() to its answer, of the commits that became durable.
+  DurationHistogram::Counts commit_times;
+  // When the oldest commit that has no answer yet was called: what a disk that stands still shows.
+  std::optional<Instant> oldest_commit;
+};
+
+struct DiskSpace {
+  uint64_t free_bytes = 0;  // for this process
+  uint64_t size_bytes = 0;  // free ones and those in use
 };
 
 class Store {
@@ -171,6 +181,9 @@ class Store {
   virtual StoreFigures figures() const = 0;
   // Free octets on the disk that holds the store.
   virtual uint64_t free_bytes() const = 0;
+  // The same looked up without keeping the loop waiting for the disk. While an earlier look has no
+  // answer, kBusy: a disk that hangs holds up one look, not a pool full of them.
+  virtual rt::Task<Result<DiskSpace>> space(rt::Loop& loop, rt::Deadline deadline) = 0;
 };
 
 inline constexpr uint64_t kWholeBlob = UINT64_MAX;

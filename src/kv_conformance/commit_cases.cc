@@ -108,6 +108,40 @@ void pipelined_commits_keep_their_order(World& world) {
   const kv::StoreFigures figures = world.store().figures();
   EXPECT_EQ(figures.commit_queue, 0U);
   EXPECT_GT(figures.syncs, 0U);
+  EXPECT_EQ(figures.commit_times.total(), figures.commits);
+  EXPECT_EQ(figures.oldest_commit, std::nullopt);
+}
+
+rt::Task<Result<kv::DiskSpace>> look_at_disk(kv::Store& store, rt::Loop& loop) {
+  co_return co_await store.space(loop, loop.in(Duration::seconds(30)));
+}
+
+void the_disk_has_a_size_and_free_space(World& world) {
+  for (int twice = 0; twice < 2; ++twice) {
+    const auto space =
+        world.runtime.ask([&] { return look_at_disk(world.store(), world.runtime.loop(0)); });
+    ASSERT_TRUE(space.has_value());
+    EXPECT_GT(space->free_bytes, 0U);
+    EXPECT_GE(space->size_bytes, space->free_bytes);
+  }
+}
+
+rt::Task<std::optional<Instant>> oldest_while_on_its_way(kv::Store& store, kv::Partition& p,
+                                                         kv::CommitOptions options) {
+  auto answer = p.commit(put_batch("1", "x"), options);
+  const std::optional<Instant> oldest = store.figures().oldest_commit;
+  (void)co_await answer;
+  co_return oldest;
+}
+
+void a_commit_without_an_answer_shows(World& world) {
+  auto p = world.open("p");
+  const Instant before = world.runtime.loop(0).now();
+  const auto oldest = world.runtime.ask(
+      [&] { return oldest_while_on_its_way(world.store(), *p, world.options()); });
+  // A real committer may have answered before anybody looked.
+  if (oldest.has_value()) EXPECT_GE(*oldest, before);
+  EXPECT_EQ(world.store().figures().oldest_commit, std::nullopt);
 }
 
 void a_refused_batch_leaves_no_part_of_it(World& world) {
@@ -269,6 +303,8 @@ void add_commit_cases(Cases& cases) {
   cases["AStaleExpectationIsAConflict"] = a_stale_expectation_is_a_conflict_and_changes_nothing;
   cases["WhatExpectsAFailedCommitFailsToo"] = what_expects_a_failed_commit_fails_too;
   cases["PipelinedCommitsKeepTheirOrder"] = pipelined_commits_keep_their_order;
+  cases["TheDiskHasASizeAndFreeSpace"] = the_disk_has_a_size_and_free_space;
+  cases["ACommitWithoutAnAnswerShows"] = a_commit_without_an_answer_shows;
   cases["ARefusedBatchLeavesNoPartOfIt"] = a_refused_batch_leaves_no_part_of_it;
   cases["TooLargeAValueIsRefused"] = too_large_a_value_is_refused;
   cases["AnEmptyBatchIsACommit"] = an_empty_batch_is_a_commit;

@@ -159,5 +159,6 @@ rt::Task<Result<std::unique_ptr<rt::Stream>>> CrankedRuntime::dial(rt::Loop&, rt
 rt::Resolver& CrankedRuntime::resolver() { check_failed("a store asks no resolver"); }
 rt::Files& CrankedRuntime::files() { check_failed("a store keeps its own files"); }
 rt::Entropy& CrankedRuntime::entropy() { check_failed("a store needs no entropy"); }
+rt::Memory& CrankedRuntime::memory() { check_failed("a store looks at no memory"); }
 
 }  // namespace ph::kv_conformance

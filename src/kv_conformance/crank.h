@@ -79,6 +79,7 @@ class CrankedRuntime final : public rt::Runtime {
   rt::Resolver& resolver() override;
   rt::Files& files() override;
   rt::Entropy& entropy() override;
+  rt::Memory& memory() override;
 
   // Turns all loops on this thread until `done`.
   void run_until(const std::function<bool()>& done);

@@ -176,6 +176,8 @@ kv::StoreFigures MemStore::figures() const {
   out.bytes_written = disk.bytes_written;
   out.blobs = disk.blobs.size();
   out.commit_queue = session_->waiting();
+  out.commit_times = session_->commit_times();
+  out.oldest_commit = session_->oldest_commit();
   return out;
 }
 
@@ -187,6 +189,11 @@ uint64_t MemStore::free_bytes() const {
   const uint64_t free = capacity > disk.blob_bytes ? capacity - disk.blob_bytes : 0;
   constexpr uint64_t kReserveBytes = 1024 * 1024;
   return disk.space == Space::reserve ? std::min(free, kReserveBytes) : free;
+}
+
+rt::Task<Result<kv::DiskSpace>> MemStore::space(rt::Loop&, rt::Deadline) {
+  kv::DiskSpace out{free_bytes(), session_->disk().options.capacity_bytes};
+  co_return out;
 }
 
 }  // namespace ph::kv_mem

@@ -97,6 +97,7 @@ class MemStore final : public kv::Store {
                                             uint64_t length) override;
   kv::StoreFigures figures() const override;
   uint64_t free_bytes() const override;
+  rt::Task<Result<kv::DiskSpace>> space(rt::Loop& loop, rt::Deadline deadline) override;
 
  private:
   // Shared with its partitions and reads, which a test may kill after the store.

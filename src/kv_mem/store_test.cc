@@ -212,8 +212,12 @@ TEST(MemDisk, AStalledCommitIsUncertainAtItsDeadline) {
   EXPECT_TRUE(answer.error().is(kv::kUncertain));
   EXPECT_EQ(world.runtime.loop(0).now().us(), Duration::seconds(2).us());
   EXPECT_EQ(world.get(*p, "k"), std::nullopt);
+  EXPECT_EQ(world.store().figures().oldest_commit, Instant());
+  EXPECT_EQ(world.store().figures().commit_times.total(), 0U);
   world.runtime.advance(Duration::seconds(9));
   EXPECT_EQ(world.get(*p, "k"), "v");
+  EXPECT_EQ(world.store().figures().oldest_commit, std::nullopt);
+  EXPECT_EQ(world.store().figures().commit_times.median(), Duration::seconds(10));
 }
 
 TEST(MemDisk, ADamagedBlobSaysSo) {

@@ -133,6 +133,22 @@ class RocksPartition final : public kv::Partition {
   std::shared_ptr<OpenTable> table_;
 };
 
+// Whether a look at the disk has not come back. Shared with it: a disk that hangs may keep it
+// longer than the store lives.
+using Looking = std::shared_ptr<std::atomic<bool>>;
+
+rt::Task<Result<kv::DiskSpace>> look_at_disk(CorePointer core, Looking looking, rt::Loop& loop,
+                                             rt::Deadline deadline) {
+  if (looking->exchange(true)) co_return fail(kv::kBusy, "an earlier look has not come back");
+  // Goes with the work, so that it ends with it, also when the pool never takes it.
+  const auto end = [looking](void*) { *looking = false; };
+  std::shared_ptr<void> ending(nullptr, end);
+  auto work = [look = core->segments.space_look(), ending = std::move(ending)] { return look(); };
+  rt::Pool& pool = core->runtime.pool();
+  core.reset();
+  co_return co_await rt::blocking(loop, pool, "free space on the disk", std::move(work), deadline);
+}
+
 class RocksStore final : public kv::Store {
  public:
   explicit RocksStore(CorePointer core) : core_(std::move(core)) {}
@@ -157,9 +173,13 @@ class RocksStore final : public kv::Store {
     return out;
   }
   uint64_t free_bytes() const override { return core_->segments.free_bytes(); }
+  rt::Task<Result<kv::DiskSpace>> space(rt::Loop& loop, rt::Deadline deadline) override {
+    return look_at_disk(core_, looking_, loop, deadline);
+  }
 
  private:
   CorePointer core_;
+  Looking looking_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 Result<std::vector<std::string>> RocksStore::partitions(std::string_view prefix, size_t limit) {

@@ -15,6 +15,7 @@
 #include "rt/errors.h"
 #include "rt/files.h"
 #include "rt/loop.h"
+#include "rt/memory.h"
 #include "rt/parking.h"
 #include "rt/resolver.h"
 #include "rt/scope.h"
@@ -63,6 +64,7 @@ class Runtime {
   virtual Files& files() = 0;
   virtual Entropy& entropy() = 0;
   virtual Pool& pool() = 0;
+  virtual Memory& memory() = 0;
 };
 
 namespace detail {

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "rt/errors.h"
 #include "rt_real/detail/files.h"
+#include "rt_real/detail/memory.h"
 #include "rt_real/detail/pool.h"
 #include "rt_real/detail/real_loop.h"
 #include "rt_real/detail/resolver.h"
@@ -82,6 +83,7 @@ struct RealRuntime::Parts {
   detail::PosixFiles files;
   detail::KernelEntropy entropy;
   detail::ThreadPool pool;
+  detail::ProcessMemory memory;
   std::atomic<bool> stop = false;
   bool ran = false;
 };
@@ -180,6 +182,7 @@ rt::Resolver& RealRuntime::resolver() { return *parts_->resolver; }
 rt::Files& RealRuntime::files() { return parts_->files; }
 rt::Entropy& RealRuntime::entropy() { return parts_->entropy; }
 rt::Pool& RealRuntime::pool() { return parts_->pool; }
+rt::Memory& RealRuntime::memory() { return parts_->memory; }
 size_t RealRuntime::pool_stray_exceptions() const { return parts_->pool.stray_exceptions(); }
 
 }  // namespace ph::rt_real

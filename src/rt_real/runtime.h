@@ -75,6 +75,7 @@ class RealRuntime final : public rt::Runtime {
   rt::Files& files() override;
   rt::Entropy& entropy() override;
   rt::Pool& pool() override;
+  rt::Memory& memory() override;
 
   // Exceptions that left work on the pool (each is a bug; tests require 0).
   size_t pool_stray_exceptions() const;

@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "rt/runtime.h"
 #include "rt_sim/sim_disk.h"
+#include "rt_sim/sim_memory.h"
 
 namespace ph::rt_sim {
 
@@ -97,6 +98,7 @@ class Host {
   }
 
   SimDisk& disk() { return disk_; }
+  SimMemory& memory() { return memory_; }
   // The pool refuses everything until set back.
   enum class PoolRoom : uint8_t { plenty, none };
   void set_pool_room(PoolRoom room);
@@ -122,6 +124,7 @@ class Host {
   HostOptions options_;
   detail::Machine& machine_;
   SimDisk disk_;
+  SimMemory memory_;
   std::unique_ptr<detail::FileDisk> files_;  // what is on the disk
   std::unique_ptr<detail::SimRuntime> runtime_;
   std::shared_ptr<void> program_;

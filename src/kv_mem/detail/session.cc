@@ -52,10 +52,12 @@ bool Syncer::make_durable(Request& request, Result<kv::Version>& answer) {
     }
     kv::VersionCount& versions = request.table->versions;
     versions.settled();
+    session_.settled(request.called);
     if (admitted.has_value()) versions.durable = request.version;
   }
   if (admitted.has_value()) {
     answer = kv::Version{request.version};
+    session_.durable(loop_.now() - request.called);
   } else {
     answer = std::move(admitted).error();
   }
@@ -179,16 +181,21 @@ rt::Task<Result<kv::Version>> Session::commit(rt::Loop& home, std::shared_ptr<Op
   }
   auto pending = std::make_shared<kv::Pending>();  // shared: see kv::await_commit
   if (dead_) return kv::await_commit(home, std::move(pending), options.deadline);
-  Request request{std::move(table), std::move(batch), options.expected, 0, 0, pending};
+  Request request{std::move(table), std::move(batch), options.expected, 0, 0, home.now(), pending};
   Syncer* syncer = nullptr;
   {
     const std::lock_guard lock(disk_->mutex);
     request.version = request.table->versions.called();
     request.order = next_order_++;
+    unanswered_.insert(request.called);
     syncer = syncers_.at(home.index()).get();
   }
   syncer->add(std::move(request));
   return kv::await_commit(home, std::move(pending), options.deadline);
+}
+
+std::optional<Instant> Session::oldest_commit() const {
+  return unanswered_.empty() ? std::nullopt : std::optional(*unanswered_.begin());
 }
 
 size_t Session::waiting() const {

@@ -7,9 +7,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include "base/histogram.h"
 #include "base/random.h"
 #include "kv/pending.h"
 #include "kv/store.h"
@@ -33,6 +35,7 @@ struct Request {
   std::optional<kv::Version> expected;
   uint64_t version = 0;
   uint64_t order = 0;  // of the call, over all loops
+  Instant called;
   std::shared_ptr<kv::Pending> pending;
 };
 
@@ -78,9 +81,15 @@ class Session {
   void close(OpenTable& table);
   rt::Task<Result<kv::Version>> commit(rt::Loop& home, std::shared_ptr<OpenTable> table,
                                        kv::Batch batch, kv::CommitOptions options);
-  size_t waiting() const;  // with the disk's mutex held
+  // With the disk's mutex held.
+  size_t waiting() const;
+  std::optional<Instant> oldest_commit() const;
+  DurationHistogram::Counts commit_times() const { return commit_times_.counts(); }
   // Frees the timers; no loop may run then.
   void detach();
+  // A commit has its answer; with the disk's mutex held.
+  void settled(Instant called) { unanswered_.erase(unanswered_.find(called)); }
+  void durable(Duration took) { commit_times_.add(took); }
 
  private:
   std::shared_ptr<DiskCore> disk_;  // shared: the disk outlives the store, and the reverse in tests
@@ -88,6 +97,8 @@ class Session {
   std::map<size_t, std::unique_ptr<Syncer>> syncers_;  // by loop index, so order is the same
   rt::Loop* any_loop_ = nullptr;
   uint64_t next_order_ = 1;
+  std::multiset<Instant> unanswered_;  // when each was called; guarded by the disk's mutex
+  DurationHistogram commit_times_;
   bool dead_ = false;
 };
 

@@ -170,6 +170,7 @@ bool Committer::wait_for_work(std::vector<Request>& group, std::optional<Slice>&
   idle_ = false;
   slice = std::exchange(slice_, std::nullopt);
   uint64_t bytes = 0;
+  if (!queue_.empty()) oldest_in_work_ = queue_.front().called;
   while (!queue_.empty() && group.size() < kGroupRequestsMax && bytes < kGroupBytesMax) {
     bytes += weight(queue_.front());
     group.push_back(std::move(queue_.front()));
@@ -259,6 +260,7 @@ void Committer::process(std::vector<Request>& group) {
 void Committer::answer(std::vector<Request>& group) {
   {
     const std::lock_guard lock(mutex_);
+    oldest_in_work_.reset();
     for (Request& request : group) {
       OpenTable& table = *request.table;
       table.versions.settled();
@@ -273,13 +275,14 @@ void Committer::answer(std::vector<Request>& group) {
     by_loop[request.home].push_back(std::move(request));
   }
   for (auto& [loop, requests] : by_loop) {
-    loop->post([answered = std::move(requests), last = last_commit_us_]() mutable {
-      const Request& newest = answered.back();
-      *last = (newest.home->now() - newest.called).us();
+    loop->post([answered = std::move(requests), times = times_]() mutable {
+      const Instant now = answered.back().home->now();
+      times->last_us = (now - answered.back().called).us();
       for (Request& request : answered) {
         if (request.refused.has_value()) {
           request.pending->resolve(std::move(*request.refused));
         } else {
+          times->all.add(now - request.called);
           request.pending->resolve(kv::Version{request.version});
         }
       }
@@ -368,9 +371,14 @@ void Committer::add_figures(kv::StoreFigures& figures) const {
   figures.bytes_written = bytes_;
   figures.segment_bytes = segment_bytes_;
   figures.segment_bytes_dead = segment_bytes_dead_;
-  figures.last_commit = Duration::microseconds(*last_commit_us_);
+  figures.last_commit = Duration::microseconds(times_->last_us);
+  figures.commit_times = times_->all.counts();
   const std::lock_guard lock(mutex_);
   figures.commit_queue = queue_.size();
+  figures.oldest_commit = oldest_in_work_;
+  if (!oldest_in_work_.has_value() && !queue_.empty()) {
+    figures.oldest_commit = queue_.front().called;
+  }
 }
 
 }  // namespace ph::kv_rocks

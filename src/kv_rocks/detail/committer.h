@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/result.h"
 #include "kv_rocks/detail/blob_cache.h"
 #include "kv_rocks/detail/compaction.h"
@@ -94,6 +95,7 @@ class Committer {
   std::optional<Slice> slice_;
   std::map<std::string, std::shared_ptr<OpenTable>, std::less<>> tables_;
   PartitionId next_id_{1};
+  std::optional<Instant> oldest_in_work_;  // when the oldest of the group in work was called
   bool idle_ = false;
   bool stopping_ = false;
 
@@ -102,8 +104,12 @@ class Committer {
   std::atomic<uint64_t> bytes_ = 0;
   std::atomic<uint64_t> segment_bytes_ = 0;
   std::atomic<uint64_t> segment_bytes_dead_ = 0;
+  struct Times {
+    std::atomic<int64_t> last_us = 0;
+    DurationHistogram all;
+  };
   // Shared with answers on their way, which may outlive the store.
-  std::shared_ptr<std::atomic<int64_t>> last_commit_us_ = std::make_shared<std::atomic<int64_t>>(0);
+  std::shared_ptr<Times> times_ = std::make_shared<Times>();
 
   std::thread thread_;
 };

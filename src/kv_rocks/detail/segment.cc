@@ -15,6 +15,7 @@
 #include "base/record.h"
 #include "base/text.h"
 #include "kv/errors.h"
+#include "rt/errors.h"
 
 namespace ph::kv_rocks {
 
@@ -138,6 +139,17 @@ void SegmentFolder::remove(SegmentNumber number) {
   const std::lock_guard lock(mutex_);
   open_.erase(number.value);
   unlink(path_of(number).c_str());
+}
+
+std::function<Result<kv::DiskSpace>()> SegmentFolder::space_look() const {
+  return [path = path_]() -> Result<kv::DiskSpace> {
+    struct statvfs figures{};
+    if (statvfs(path.c_str(), &figures) != 0) return fail(rt::kIo, "statvfs " + path);
+    const uint64_t unit = figures.f_frsize;
+    // What only the superuser may fill is neither free nor in use, as df counts it.
+    const uint64_t kept_back = figures.f_bfree - figures.f_bavail;
+    return kv::DiskSpace{figures.f_bavail * unit, (figures.f_blocks - kept_back) * unit};
+  };
 }
 
 uint64_t SegmentFolder::free_bytes() const {

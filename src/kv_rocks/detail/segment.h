@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -66,6 +67,8 @@ class SegmentFolder {
   Result<std::unique_ptr<SegmentFile>> open_for_blocks(SegmentNumber number);
   void remove(SegmentNumber number);
   uint64_t free_bytes() const;
+  // The same and the disk's size; kIo. It holds nothing of this, so it may run when this is gone.
+  std::function<Result<kv::DiskSpace>()> space_look() const;
 
  private:
   std::string path_of(SegmentNumber number) const;

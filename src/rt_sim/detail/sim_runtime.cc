@@ -70,7 +70,8 @@ bool SimPool::submit(rt::Callback work) {
 }
 
 SimRuntime::SimRuntime(const Parts& parts)
-    : net_(*parts.net),
+    : host_(*parts.host),
+      net_(*parts.net),
       machine_(*parts.machine),
       resolver_(*parts.world, *parts.dns),
       files_(*parts.host, *parts.disk, parts.world->fork_random()),
@@ -109,6 +110,8 @@ rt::Task<Result<std::unique_ptr<rt::Stream>>> SimRuntime::dial(rt::Loop& loop,
   }
   co_return dial.take();
 }
+
+rt::Memory& SimRuntime::memory() { return host_.memory(); }
 
 void SimRuntime::stop() {
   pool_.clear();

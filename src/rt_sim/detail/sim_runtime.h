@@ -97,11 +97,13 @@ class SimRuntime final : public rt::Runtime {
   SimFiles& files() override { return files_; }
   rt::Entropy& entropy() override { return entropy_; }
   SimPool& pool() override { return pool_; }
+  rt::Memory& memory() override;
 
   void stop();  // nothing of this life runs any more
   void freeze_until(Instant when);
 
  private:
+  Host& host_;
   Net& net_;
   Machine& machine_;
   SimResolver resolver_;
