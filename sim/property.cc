@@ -11,6 +11,7 @@
 
 #include "admin/queue_verbs.h"
 #include "base/text.h"
+#include "service/pressure/monitor.h"
 #include "service/queue/options.h"
 #include "sim/detail/plan.h"
 #include "sim/world.h"
@@ -25,6 +26,7 @@ using model::QueueState;
 constexpr Duration kGrace = Duration::seconds(60);  // beyond what a row's clock explains
 constexpr Duration kLook = Duration::seconds(15);   // between looks at what has not ended
 constexpr Duration kClientsEnd = Duration::minutes(20);
+constexpr Duration kPressureEnds = Duration::minutes(2);
 constexpr int kTriesMax = 4;  // of a letter, while there are faults
 constexpr size_t kRowsMax = 5000;
 constexpr size_t kFindingsMax = 20;
@@ -41,6 +43,12 @@ std::string describe(const QueueRow& row) {
   const model::ReplyRecord& last = row.history.back();
   return out + fmt::format(", last reply at {} of {}: {}", model::to_text(last.stage), last.host,
                            model::to_text(last));
+}
+
+bool is_relaxed(const app::Server& server) {
+  return std::ranges::all_of(server.pressure().report(), [](const pressure::Standing& s) {
+    return s.level == pressure::Level::low;
+  });
 }
 
 class Run {
@@ -206,6 +214,11 @@ void Run::heal() {
   if (!world_.server_host().up()) world_.restart_server();
   sim.run_until([this] { return world_.is_serving(); }, Duration::minutes(5));
   if (!world_.is_serving()) find("the server does not serve after everything healed");
+  // Back pressure ends by itself: the calm time, a look and what was still in its window.
+  const auto relaxed = [this] { return !world_.is_serving() || is_relaxed(world_.server()); };
+  if (sim.run_until(relaxed, kPressureEnds) != rt_sim::RunEnd::reached) {
+    find("mail is still refused after everything healed");
+  }
   healed_at_ = sim.now();
   // Letters that nobody took are sent once more, now to a healthy world.
   sim.run_until([this] { return !world_.has_sending(); }, kClientsEnd);

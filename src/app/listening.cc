@@ -32,6 +32,11 @@ constexpr config::TextSetting kSubmission = checked(kListenSubmission);
 constexpr config::TextSetting kSubmissions = checked(kListenSubmissions);
 constexpr config::TextSetting kImap = checked(kListenImap);
 constexpr config::TextSetting kImaps = checked(kListenImaps);
+constexpr config::TextSetting kMetrics = [] {
+  config::TextSetting s = kListenMetrics;
+  s.valid = problem_with_loopback_endpoints;
+  return s;
+}();
 
 }  // namespace
 
@@ -50,6 +55,19 @@ std::string problem_with_endpoints(std::string_view text) {
   return parsed.has_value() ? std::string() : parsed.error().context();
 }
 
+std::string problem_with_loopback_endpoints(std::string_view text) {
+  const Result<std::vector<rt::Endpoint>> parsed = parse_endpoints(text);
+  if (!parsed.has_value()) return parsed.error().context();
+  for (const rt::Endpoint& at : *parsed) {
+    if (!rt::is_loopback(at)) {
+      return rt::to_text(at) +
+             " is not on loopback, and whoever reaches the page may read it; let a proxy with a "
+             "login stand before it";
+    }
+  }
+  return {};
+}
+
 void add_settings(config::Schema& schema) {
   schema.add(kHostName);
   schema.add(kSmtp);
@@ -57,6 +75,7 @@ void add_settings(config::Schema& schema) {
   schema.add(kSubmissions);
   schema.add(kImap);
   schema.add(kImaps);
+  schema.add(kMetrics);
   schema.add(kSentCopy);
 }
 

@@ -21,6 +21,12 @@ inline constexpr config::TextSetting kListenImap{
     {"listen.imap", "Where users read, with STARTTLS.", Effect::at_start}, "[::]:143"};
 inline constexpr config::TextSetting kListenImaps{
     {"listen.imaps", "Where users read, over TLS from the start.", Effect::at_start}, "[::]:993"};
+inline constexpr config::TextSetting kListenMetrics{
+    {"listen.metrics",
+     "Where the metrics page is (HTTP, /metrics), on loopback only: it knows no login. Empty: "
+     "nowhere.",
+     Effect::at_start},
+    "127.0.0.1:9925"};
 inline constexpr config::SwitchSetting kSentCopy{
     {"submission.sent_copy",
      "Keep a copy of submitted mail in Sent (most programs store one by themselves)."},

@@ -8,11 +8,14 @@
 #include "admin/queue_verbs.h"
 #include "admin/setting_verbs.h"
 #include "app/detail/bridges.h"
+#include "app/detail/figures.h"
 #include "app/listening.h"
 #include "app/options.h"
 #include "base/check.h"
 #include "front/imap/server.h"
+#include "front/metrics/server.h"
 #include "front/smtp_in/server.h"
+#include "service/pressure/monitor.h"
 #include "service/report/reporter.h"
 #include "service/route/router.h"
 #include "state/auth/auth.h"
@@ -37,6 +40,7 @@ struct Server::Rooms {
   TransportBridge transport;
   smtp_in::Gate gate;
   imap_server::Fleet fleet;
+  pressure::Machine machine;
   std::unique_ptr<settings::Settings> settings;
   std::unique_ptr<directory::Directory> directory;
   std::unique_ptr<auth::Auth> auth;
@@ -45,9 +49,11 @@ struct Server::Rooms {
   std::unique_ptr<CarrierBridge> carriers;
   std::unique_ptr<report::Reporter> reporter;
   std::unique_ptr<queue::Queue> queue;
+  std::unique_ptr<pressure::Monitor> pressure;
   std::unique_ptr<IntakeBridge> intake;
   std::unique_ptr<AddressBridge> addresses;
   std::vector<Fronts> fronts;  // one for each loop
+  std::unique_ptr<metrics_server::Server> metrics_page;
   admin::Verbs verbs;
   std::unique_ptr<admin::Control> control;
   Listening listening;
@@ -57,7 +63,9 @@ struct Server::Rooms {
         first(*ports.runtime.loops().front()),
         transport(ports.store),
         gate(ports.metrics),
-        fleet(ports.metrics, ports.runtime.loops().size()) {
+        fleet(ports.metrics, ports.runtime.loops().size()),
+        machine(ports.runtime, ports.store) {
+    describe_metrics(ports.metrics);
     const store::Parts parts{ports.store, ports.runtime.loops(), ports.runtime.entropy(), transport,
                              ports.log,   ports.metrics};
     mailboxes = std::make_unique<store::Mailboxes>(parts, store::Options());
@@ -73,6 +81,7 @@ struct Server::Rooms {
   rt::Task<Status> open_transport(rt::Deadline deadline);
   rt::Task<Status> open_fronts(rt::Deadline deadline);
   rt::Task<Status> open_fronts_on(rt::Loop& loop);
+  Status open_metrics_page();
   void open_verbs();
 };
 
@@ -106,8 +115,12 @@ rt::Task<Status> Server::Rooms::open_transport(rt::Deadline) {
   const queue::QueuePorts queue_ports{ports.runtime, ports.store, ports.log, ports.metrics,
                                       *router,       *carriers,   *reporter, source()};
   PH_CO_TRY(queue, co_await queue::Queue::open(queue_ports, first));
-  intake =
-      std::make_unique<IntakeBridge>(IntakeBridge::Parts{*queue, *mailboxes, *directory, source()});
+  const pressure::Parts pressure_parts{first, machine, settings->source(first), ports.log,
+                                       ports.metrics};
+  pressure = std::make_unique<pressure::Monitor>(pressure_parts);
+  pressure->start();
+  intake = std::make_unique<IntakeBridge>(
+      IntakeBridge::Parts{*queue, *mailboxes, *directory, source(), *pressure});
   addresses = std::make_unique<AddressBridge>(*directory);
   transport.connect(queue.get());
   queue->start();
@@ -163,6 +176,16 @@ rt::Task<Status> Server::Rooms::open_fronts(rt::Deadline deadline) {
   co_return Status();
 }
 
+Status Server::Rooms::open_metrics_page() {
+  metrics_server::Parts parts{ports.runtime, first, ports.metrics, ports.log,
+                              [this] { refresh_figures(ports.metrics, ports.store); }};
+  metrics_page = std::make_unique<metrics_server::Server>(std::move(parts));
+  const config::Values& values = settings->source(first).current();
+  PH_TRY(listening.metrics, parse_endpoints(values.get(kListenMetrics)));
+  for (const rt::Endpoint& at : listening.metrics) PH_TRY_STATUS(metrics_page->listen(at));
+  return {};
+}
+
 void Server::Rooms::open_verbs() {
   admin::add_setting_verbs(verbs, *settings);
   admin::add_account_verbs(verbs, {*directory, *auth});
@@ -178,6 +201,7 @@ rt::Task<Status> Server::start(rt::Deadline deadline) {
   PH_CO_TRY_STATUS(co_await rooms_->open_state(until));
   PH_CO_TRY_STATUS(co_await rooms_->open_transport(until));
   PH_CO_TRY_STATUS(co_await rooms_->open_fronts(until));
+  PH_CO_TRY_STATUS(rooms_->open_metrics_page());
   rooms_->open_verbs();
   if (!rooms_->ports.control_socket.empty()) {
     const admin::ControlPorts control{rooms_->ports.runtime, rooms_->first, rooms_->verbs,
@@ -192,6 +216,7 @@ rt::Task<Status> Server::start(rt::Deadline deadline) {
 rt::Task<Status> Server::stop(rt::Deadline deadline) {
   Rooms& r = *rooms_;
   r.control.reset();
+  r.metrics_page.reset();
   for (rt::Loop* loop : r.ports.runtime.loops()) {
     Fronts& here = r.fronts[loop->index()];
     if (here.smtp == nullptr || here.imap == nullptr) continue;
@@ -218,5 +243,6 @@ directory::Directory& Server::directory() { return *rooms_->directory; }
 auth::Auth& Server::auth() { return *rooms_->auth; }
 queue::Queue& Server::queue() { return *rooms_->queue; }
 store::Mailboxes& Server::mailboxes() { return *rooms_->mailboxes; }
+const pressure::Monitor& Server::pressure() const { return *rooms_->pressure; }
 
 }  // namespace ph::app

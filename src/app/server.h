@@ -31,6 +31,9 @@ class Directory;
 namespace ph::auth {
 class Auth;
 }
+namespace ph::pressure {
+class Monitor;
+}
 namespace ph::settings {
 class Settings;
 }
@@ -60,6 +63,7 @@ struct Listening {
   std::vector<rt::Endpoint> submissions;
   std::vector<rt::Endpoint> imap;
   std::vector<rt::Endpoint> imaps;
+  std::vector<rt::Endpoint> metrics;  // wanted: a port that is taken is tried again
 };
 
 class Server {
@@ -82,6 +86,7 @@ class Server {
   auth::Auth& auth();
   queue::Queue& queue();
   store::Mailboxes& mailboxes();
+  const pressure::Monitor& pressure() const;
 
  private:
   struct Rooms;

@@ -67,10 +67,40 @@ store::TransportProgress summarize(const queue::Explanation& e, Time now) {
   return ended;
 }
 
+// Counts how long each attempt takes, whatever comes of it.
+class TimedSession final : public queue::CarrierSession {
+ public:
+  TimedSession(std::unique_ptr<queue::CarrierSession> session, rt::Loop& loop,
+               DurationHistogram& took)
+      : session_(std::move(session)), loop_(loop), took_(took) {}
+  rt::Task<queue::CarryResult> carry(queue::CarryWork work, const queue::NextHop& hop,
+                                     rt::Deadline deadline) override {
+    const Instant began = loop_.now();
+    queue::CarryResult result = co_await session_->carry(std::move(work), hop, deadline);
+    took_.add(loop_.now() - began);
+    co_return result;
+  }
+  rt::Task<void> close(rt::Deadline deadline) override { return session_->close(deadline); }
+
+ private:
+  std::unique_ptr<queue::CarrierSession> session_;
+  rt::Loop& loop_;
+  DurationHistogram& took_;
+};
+
 }  // namespace
+
+std::string IntakeBridge::refusal(smtp_in::Sender sender) const {
+  return parts_.pressure.refusal(sender == smtp_in::Sender::stranger ? pressure::Sender::stranger
+                                                                     : pressure::Sender::user);
+}
 
 rt::Task<Result<std::string>> IntakeBridge::accept(rt::Loop& loop, smtp_in::Incoming message,
                                                    rt::Deadline deadline) {
+  // The pressure may have come while the content did.
+  if (std::string why = refusal(smtp_in::Sender::stranger); !why.empty()) {
+    co_return fail(smtp_in::kShed, std::move(why));
+  }
   queue::NewMessage made;
   made.envelope = std::move(message.envelope);
   made.recipients = std::move(message.recipients);
@@ -84,6 +114,9 @@ rt::Task<Result<std::string>> IntakeBridge::accept(rt::Loop& loop, smtp_in::Inco
 rt::Task<Result<std::string>> IntakeBridge::submit(rt::Loop& loop, std::string login,
                                                    smtp_in::Incoming message,
                                                    rt::Deadline deadline) {
+  if (std::string why = refusal(smtp_in::Sender::user); !why.empty()) {
+    co_return fail(smtp_in::kShed, std::move(why));
+  }
   const std::optional<directory::Account> account = parts_.directory.account_of(login);
   if (!account) co_return fail(directory::kNoSuchEntry, "the account was removed");
   store::NewSubmission submission;
@@ -176,6 +209,22 @@ rt::Task<Result<store::TransportProgress>> TransportBridge::progress(rt::Loop& h
   }
   PH_CO_TRY(const queue::Explanation e, co_await queue_->why(home, *id, deadline));
   co_return summarize(e, home.wall());
+}
+
+CarrierBridge::CarrierBridge(deliver::Parts local, smtp_out::Parts remote)
+    : local_(std::move(local)),
+      remote_(std::move(remote)),
+      into_mailboxes_(
+          remote_.metrics.histogram("posthorn_queue_attempt_seconds", "hop=\"mailbox\"")),
+      to_hops_(remote_.metrics.histogram("posthorn_queue_attempt_seconds", "hop=\"smtp\"")) {}
+
+std::unique_ptr<queue::CarrierSession> CarrierBridge::open(rt::Loop& loop,
+                                                           const queue::NextHop& hop) {
+  if (hop.kind == queue::HopKind::mailbox) {
+    return std::make_unique<TimedSession>(deliver::open_session(local_, loop), loop,
+                                          into_mailboxes_);
+  }
+  return std::make_unique<TimedSession>(smtp_out::open_session(remote_, loop, hop), loop, to_hops_);
 }
 
 }  // namespace ph::app

@@ -8,6 +8,7 @@
 #include "front/smtp_in/ports.h"
 #include "front/smtp_out/carrier.h"
 #include "service/deliver/deliver.h"
+#include "service/pressure/monitor.h"
 #include "service/queue/queue.h"
 #include "service/route/router.h"
 #include "state/directory/directory.h"
@@ -24,13 +25,14 @@ class IntakeBridge final : public smtp_in::Intake {
     store::Mailboxes& mailboxes;
     const directory::Directory& directory;
     std::function<config::Source&(const rt::Loop&)> settings;
+    const pressure::Monitor& pressure;
   };
   explicit IntakeBridge(Parts parts) : parts_(std::move(parts)) {}
   rt::Task<Result<std::string>> accept(rt::Loop& loop, smtp_in::Incoming message,
                                        rt::Deadline deadline) override;
   rt::Task<Result<std::string>> submit(rt::Loop& loop, std::string login, smtp_in::Incoming message,
                                        rt::Deadline deadline) override;
-  std::string refusal() const override { return {}; }
+  std::string refusal(smtp_in::Sender sender) const override;
 
  private:
   Parts parts_;
@@ -62,19 +64,17 @@ class TransportBridge final : public store::Transport {
   queue::Queue* queue_ = nullptr;  // set before the loops serve anyone
 };
 
-// The queue's Carriers: mailboxes and next hops.
+// The queue's Carriers: mailboxes and next hops. How long each attempt takes is counted.
 class CarrierBridge final : public queue::Carriers {
  public:
-  CarrierBridge(deliver::Parts local, smtp_out::Parts remote)
-      : local_(std::move(local)), remote_(std::move(remote)) {}
-  std::unique_ptr<queue::CarrierSession> open(rt::Loop& loop, const queue::NextHop& hop) override {
-    if (hop.kind == queue::HopKind::mailbox) return deliver::open_session(local_, loop);
-    return smtp_out::open_session(remote_, loop, hop);
-  }
+  CarrierBridge(deliver::Parts local, smtp_out::Parts remote);
+  std::unique_ptr<queue::CarrierSession> open(rt::Loop& loop, const queue::NextHop& hop) override;
 
  private:
   deliver::Parts local_;
   smtp_out::Parts remote_;
+  DurationHistogram& into_mailboxes_;
+  DurationHistogram& to_hops_;
 };
 
 // The router's view of the directory.

@@ -21,6 +21,12 @@ struct Incoming {
   std::string message_id;  // of its header, without brackets; "" if it has none
 };
 
+// Who wants to hand in a message.
+enum class Sender : uint8_t { stranger, user };  // a user has logged in
+
+// Intake takes no such message for now; the context says why, in words for the reply.
+inline constexpr ErrorKind kShed{"smtp_in", "shed", Disposition::transient};
+
 // Takes responsibility for a message. Durable when answered (law 12); the answer is what people may
 // ask `posthorn why` for.
 class Intake {
@@ -32,8 +38,8 @@ class Intake {
   // From a user who logged in as `login`: into his mailbox's Outbox first.
   virtual rt::Task<Result<std::string>> submit(rt::Loop& loop, std::string login, Incoming message,
                                                rt::Deadline deadline) = 0;
-  // "" while mail is taken, else why not (disk full, say), for a 452 reply.
-  virtual std::string refusal() const = 0;
+  // "" while this sender's mail is taken, else why not (disk full, say), for a 452 reply.
+  virtual std::string refusal(Sender sender = Sender::user) const = 0;
 };
 
 // What the directory says of one address.

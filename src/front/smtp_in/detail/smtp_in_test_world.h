@@ -36,7 +36,7 @@ class ScriptedIntake final : public Intake {
                                        rt::Deadline) override {
     return take(loop, std::move(login), std::move(message));
   }
-  std::string refusal() const override { return why_not; }
+  std::string refusal(Sender) const override { return why_not; }
 
   std::vector<Taken> taken;
   std::optional<Error> failure;
