@@ -39,7 +39,7 @@ class Intake {
   virtual rt::Task<Result<std::string>> submit(rt::Loop& loop, std::string login, Incoming message,
                                                rt::Deadline deadline) = 0;
   // "" while this sender's mail is taken, else why not (disk full, say), for a 452 reply.
-  virtual std::string refusal(Sender sender = Sender::user) const = 0;
+  virtual std::string refusal(Sender sender) const = 0;
 };
 
 // What the directory says of one address.

@@ -226,10 +226,14 @@ TEST_F(SmtpInTest, StoreFailuresAreSaidAsTheyAre) {
   intake.failure = fail(kv::kTooLarge);
   EXPECT_THAT(send(), StartsWith("554 5.6.0"));
   intake.failure.reset();
-  intake.why_not = "the disk is nearly full";
-  EXPECT_THAT(send(), StartsWith("452 4.3.1"));
+  intake.why_not = "The disk is nearly full (3 % free); try again later";
+  EXPECT_EQ(send(), "452 4.3.1 The disk is nearly full (3 % free); try again later\r\n");
   EXPECT_TRUE(intake.taken.empty());
   intake.why_not.clear();
+  // What came while the content did.
+  intake.failure = fail(kShed, "Storage is slow (a commit takes 9 s); try again later");
+  EXPECT_EQ(send(), "452 4.3.1 Storage is slow (a commit takes 9 s); try again later\r\n");
+  intake.failure.reset();
   EXPECT_THAT(send(), StartsWith("250"));
 }
 

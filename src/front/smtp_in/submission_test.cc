@@ -50,6 +50,19 @@ TEST_F(SubmissionTest, PlainLoginThenMailToAnybody) {
   EXPECT_THAT(p.say("AUTH PLAIN AGEAYg=="), StartsWith("503"));
 }
 
+TEST_F(SubmissionTest, GoesOnWhileStrangersAreRefused) {
+  intake.why_not = "Storage is slow (a commit takes 9 s); try again later";
+  Peer stranger = peer();
+  ASSERT_TRUE(stranger.open(smtp()));
+  EXPECT_EQ(stranger.mail("x@elsewhere.example", kAlice, kLetter),
+            "452 4.3.1 Storage is slow (a commit takes 9 s); try again later\r\n");
+  Peer user = secured();
+  ASSERT_TRUE(user.login(kAlice, kPassword));
+  EXPECT_THAT(user.mail(kAlice, "y@elsewhere.example", kLetter), StartsWith("250 2.0.0"));
+  intake.why_not_users = intake.why_not;
+  EXPECT_THAT(user.mail(kAlice, "y@elsewhere.example", kLetter), StartsWith("452 4.3.1 Storage"));
+}
+
 TEST_F(SubmissionTest, ImplicitTlsAndTheLoginMechanism) {
   Peer p = peer();
   ASSERT_TRUE(p.connect(mx.endpoint(465)));

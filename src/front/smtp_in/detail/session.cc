@@ -53,6 +53,9 @@ model::DsnReturn return_of(smtp::DsnReturn r) {
   return model::DsnReturn::unspecified;
 }
 
+// RFC 5321 section 4.2.3: insufficient system storage; RFC 3463: 4.3.1 names it.
+smtp::Reply shed(std::string_view why) { return {452, {4, 3, 1}, printable(why, 200)}; }
+
 std::string bare_message_id(std::string_view raw) {
   const size_t open = raw.find('<');
   const size_t close = raw.find('>', open == std::string_view::npos ? 0 : open);
@@ -236,8 +239,9 @@ void Session::on_mail(smtp::MailFrom& mail) {
     engine_.answer(replies::kNotYourSender);
     return;
   }
-  if (!parts_.intake.refusal().empty()) {
-    engine_.answer(replies::kDiskFull);
+  const Sender who = login_.empty() ? Sender::stranger : Sender::user;
+  if (const std::string why = parts_.intake.refusal(who); !why.empty()) {
+    engine_.answer(shed(why));
     return;
   }
   if (const smtp::FixedReply* fault = take_extensions(mail.parameters)) {
@@ -476,6 +480,10 @@ void Session::answer_stored(const Result<std::string>& stored, int priority) {
       taken.text = std::to_string(priority) + " is its priority. " + taken.text;
     }
     engine_.answer(taken);
+    return;
+  }
+  if (stored.error().is(kShed)) {  // back pressure logs its levels, not each message
+    engine_.answer(shed(stored.error().context()));
     return;
   }
   parts_.log.warning("smtp.not_stored", {{"peer", peer_ip_}, {"why", stored.error().to_text()}});

@@ -36,11 +36,14 @@ class ScriptedIntake final : public Intake {
                                        rt::Deadline) override {
     return take(loop, std::move(login), std::move(message));
   }
-  std::string refusal(Sender) const override { return why_not; }
+  std::string refusal(Sender sender) const override {
+    return sender == Sender::user ? why_not_users : why_not;
+  }
 
   std::vector<Taken> taken;
   std::optional<Error> failure;
-  std::string why_not;
+  std::string why_not;  // strangers
+  std::string why_not_users;
   Duration takes = {};
 
  private:
