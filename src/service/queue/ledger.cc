@@ -19,6 +19,8 @@ using model::QueueRow;
 constexpr uint64_t kReserve = 60'000'000;
 constexpr uint8_t kNumberVersion = 1;
 constexpr size_t kDuePageBytes = 256 * 1024;
+constexpr size_t kAuditTidied = 64;  // entries that one new entry may push out
+constexpr size_t kReportsTold = 1000;
 
 }  // namespace
 
@@ -142,7 +144,7 @@ rt::Task<Status> Ledger::load() {
     if (id.has_value()) last_number_ = model::number_of(*id);
   }
   last_number_ = std::max(last_number_, reserved_);
-  co_return Status{};
+  co_return co_await load_audit();
 }
 
 QueueId Ledger::next_id(kv::Batch& batch) {
@@ -318,6 +320,96 @@ void Ledger::forget(kv::Batch& batch, const MessageFacts& facts, uint32_t rows) 
   batch.erase(ended_key(facts.ended_at, facts.id));
   batch.erase(message_key(facts.id));
   touched(facts.id);
+}
+
+// ---- suspensions and the audit log ----
+
+void Ledger::put_suspension(kv::Batch& batch, const Suspension& suspension) {
+  batch.put(suspension_key(suspension.lane), encode(suspension));
+}
+
+void Ledger::erase_suspension(kv::Batch& batch, std::string_view lane) {
+  batch.erase(suspension_key(lane));
+}
+
+Proof Ledger::proof_of(const Suspension& suspension) {
+  return {suspension_key(suspension.lane), encode(suspension)};
+}
+
+rt::Task<Status> Ledger::load_audit() {
+  std::optional<kv::Range> range = kv::prefix_range(kAuditPrefix);
+  while (range.has_value()) {
+    PH_CO_TRY(kv::Page page, co_await partition_->scan(std::move(*range)));
+    audit_kept_ += page.entries.size();
+    for (const kv::Entry& entry : page.entries) {
+      audit_number_ = std::max(audit_number_, key_u64(entry.key, kAuditPrefix.size() + 8));
+    }
+    range = std::move(page.rest);
+  }
+  co_return Status{};
+}
+
+rt::Task<Status> Ledger::note(AuditEntry entry, Time oldest, rt::Deadline deadline) {
+  Proof proof{audit_key(entry.when, ++audit_number_), encode(entry)};
+  ++audit_kept_;
+  batch(Way::changes).put(proof.key, proof.value);
+  PH_CO_TRY_STATUS(co_await commit(Way::changes, std::move(proof), deadline));
+  const Status tidied = co_await tidy_audit(oldest, deadline);
+  static_cast<void>(tidied);  // what is kept too long goes with a later entry
+  co_return Status{};
+}
+
+// One at a time: two of them would find, and count, the same entries.
+rt::Task<Status> Ledger::tidy_audit(Time oldest, rt::Deadline deadline) {
+  if (audit_tidying_) co_return Status{};
+  struct Busy {
+    bool& flag;
+    explicit Busy(bool& f) : flag(f) { flag = true; }
+    ~Busy() { flag = false; }
+  };
+  const Busy busy(audit_tidying_);
+  kv::Range range = kv::prefix_range(kAuditPrefix);
+  range.entries_max = kAuditTidied;
+  PH_CO_TRY(const kv::Page page, co_await partition_->scan(std::move(range)));
+  std::vector<std::string> gone;
+  for (const kv::Entry& entry : page.entries) {
+    const bool is_surplus = audit_kept_ - gone.size() > kAuditKept;
+    if (!is_surplus && key_time(entry.key, kAuditPrefix.size()) >= oldest) break;
+    gone.push_back(entry.key);
+  }
+  if (gone.empty()) co_return Status{};
+  for (const std::string& key : gone) batch(Way::changes).erase(key);
+  PH_CO_TRY_STATUS(co_await commit(Way::changes, {gone.front(), ""}, deadline));
+  audit_kept_ -= gone.size();
+  co_return Status{};
+}
+
+rt::Task<Result<std::vector<AuditEntry>>> Ledger::audit(size_t limit, std::string subject) {
+  std::vector<AuditEntry> out;
+  std::optional<kv::Range> range = kv::prefix_range(kAuditPrefix);
+  range->order = kv::Range::Order::falling;
+  while (range.has_value() && out.size() < limit) {
+    range->entries_max = std::min<size_t>(subject.empty() ? limit - out.size() : 500, 500);
+    PH_CO_TRY(kv::Page page, co_await partition_->scan(std::move(*range)));
+    for (const kv::Entry& kept : page.entries) {
+      auto entry = decode_audit(kept.value);
+      const bool fits = entry.has_value() && (subject.empty() || entry->subject == subject);
+      if (fits && out.size() < limit) out.push_back(std::move(*entry));
+    }
+    range = std::move(page.rest);
+  }
+  co_return std::move(out);
+}
+
+rt::Task<Result<std::vector<QueueId>>> Ledger::reports_on(QueueId id) {
+  kv::Range range = kv::prefix_range(handover_key(report_handover_prefix(id)));
+  range.entries_max = kReportsTold;
+  PH_CO_TRY(const kv::Page page, co_await partition_->scan(std::move(range)));
+  std::vector<QueueId> out;
+  for (const kv::Entry& entry : page.entries) {
+    if (entry.value.size() == 8) out.emplace_back(key_u64(entry.value, 0));
+  }
+  co_return std::move(out);
 }
 
 Proof Ledger::proof_of(const QueueRow& row) { return {row_key(row.id, row.index), encode(row)}; }

@@ -169,6 +169,19 @@ class Ledger {
   void settle_message(kv::Batch& batch, MessageFacts& facts, Time now);
   // Forgets an ended message altogether.
   void forget(kv::Batch& batch, const MessageFacts& facts, uint32_t rows);
+  // Suspensions of lanes, by lane.
+  static void put_suspension(kv::Batch& batch, const Suspension& suspension);
+  static void erase_suspension(kv::Batch& batch, std::string_view lane);
+  static Proof proof_of(const Suspension& suspension);
+
+  // The audit log keeps the newest kAuditKept entries, and none from before `oldest`: each entry
+  // that comes makes some room.
+  rt::Task<Status> note(AuditEntry entry, Time oldest, rt::Deadline deadline);
+  // Newest first, at most `limit`; with `subject` only those about it.
+  rt::Task<Result<std::vector<AuditEntry>>> audit(size_t limit, std::string subject);
+  // The delivery reports that were made about a message and are known.
+  rt::Task<Result<std::vector<model::QueueId>>> reports_on(model::QueueId id);
+
   static Proof proof_of(const model::QueueRow& row);
   static Proof proof_of(const MessageFacts& facts);
 
@@ -184,6 +197,8 @@ class Ledger {
   void note_due(Time when);
   void unguard(model::QueueId id);
   void touched(model::QueueId id);
+  rt::Task<Status> load_audit();
+  rt::Task<Status> tidy_audit(Time oldest, rt::Deadline deadline);
 
   rt::Loop& home_;
   kv::Store& store_;
@@ -195,7 +210,10 @@ class Ledger {
   std::unordered_map<model::QueueId, Watched> watched_;
   uint64_t generations_ = 0;
   Time floor_;
-  Time noted_ = Time::max();  // the earliest entry written since the last mark
+  Time noted_ = Time::max();   // the earliest entry written since the last mark
+  uint64_t audit_number_ = 0;  // of the last entry
+  uint64_t audit_kept_ = 0;
+  bool audit_tidying_ = false;
   Gatherer intake_;
   Gatherer changes_;
 };

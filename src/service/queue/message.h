@@ -50,6 +50,25 @@ struct Explanation {
 };
 inline constexpr size_t kExplainedRowsMax = 1000;
 
+// ---- what administrators did ----
+
+struct AuditEntry {
+  Time when;
+  std::string by;
+  std::string what;     // "hold", "suspend-lane", "import" ...
+  std::string subject;  // a queue id, a lane, or the filter in words
+  uint64_t rows = 0;    // changed
+};
+inline constexpr size_t kAuditKept = 10'000;  // each shard, and no longer than queue.keep-ended
+
+// All that is known of a message's way, for `posthorn trace`.
+struct Trace {
+  Explanation explanation;
+  std::vector<AuditEntry> commands;  // that named it, newest first
+  std::vector<Explanation> reports;  // made about it and still known
+};
+inline constexpr size_t kTracedReportsMax = 50;
+
 // Rows that fit everything that is given.
 struct ListFilter {
   std::optional<model::QueueState> state{};
@@ -153,17 +172,6 @@ struct LaneView {
   Time next_action_at;       // resting: the probe; suspended: its end
   std::optional<Suspension> suspension;
 };
-
-// ---- what administrators did ----
-
-struct AuditEntry {
-  Time when;
-  std::string by;
-  std::string what;     // "hold", "suspend-lane", "import" ...
-  std::string subject;  // a queue id, a lane, or the filter in words
-  uint64_t rows = 0;    // changed
-};
-inline constexpr size_t kAuditKept = 10'000;  // each shard, and no longer than queue.keep-ended
 
 // What a sweep found. Everything but `rows`, `resting`, `takeovers` and `repaired` is a defect.
 struct SweepFindings {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <map>
 #include <source_location>
 #include <type_traits>
@@ -20,6 +21,26 @@ std::string partition_name(size_t shard) {
   return std::string(kPartitionPrefix) + std::to_string(shard);
 }
 
+// Where a walk over all shards goes on: "<shard>.<row key in hexadecimal>", "" at the beginning.
+struct Place {
+  size_t shard = 0;
+  std::string key;
+};
+
+Result<Place> place_of(std::string_view text) {
+  if (text.empty()) return Place{};
+  const size_t dot = text.find('.');
+  const auto shard = parse_u64(text.substr(0, dot));
+  if (!shard.has_value() || dot == std::string_view::npos) return fail(kBadFilter, "its place");
+  auto key = hex_decode(text.substr(dot + 1));
+  if (!key.has_value()) return fail(kBadFilter, "its place");
+  return Place{*shard, std::move(*key)};
+}
+
+std::string to_text(const Place& place) {
+  return std::to_string(place.shard) + '.' + hex_encode(place.key);
+}
+
 constexpr Duration kOpenMax = Duration::minutes(5);
 
 // On `loop`, the shard's home: what it is made of may be touched there only.
@@ -31,6 +52,25 @@ rt::Task<Result<std::unique_ptr<Shard>>> open_shard(const QueuePorts& ports, rt:
   PH_CO_TRY_STATUS(co_await shard->load());
   co_return std::move(shard);
 }
+
+// The same lane on another loop.
+void merge(LaneView& sum, const LaneView& other) {
+  if (other.health > sum.health) sum.fault = other.fault;
+  if (sum.fault.text.empty()) sum.fault = other.fault;
+  sum.health = std::max(sum.health, other.health);
+  sum.waiting += other.waiting;
+  sum.connections += other.connections;
+  sum.connections_allowed += other.connections_allowed;
+  sum.rate += other.rate;
+  sum.failures = std::max(sum.failures, other.failures);
+  const bool sooner = other.next_action_at != Time{} &&
+                      (sum.next_action_at == Time{} || other.next_action_at < sum.next_action_at);
+  if (sooner) sum.next_action_at = other.next_action_at;
+  if (!sum.suspension.has_value()) sum.suspension = other.suspension;
+  if (sum.suspension.has_value()) sum.next_action_at = sum.suspension->until;
+}
+
+constexpr Duration kSameDeed = Duration::seconds(5);
 
 // Runs on the shard's loop what `call` makes of it: rt::call_on, but as an activity that belongs to
 // the shard, since it holds guards of the shard's ledger and must not outlive it.
@@ -55,6 +95,17 @@ auto on(rt::Loop& home, Shard& shard, const char* what, F call, rt::Deadline dea
 }
 
 }  // namespace
+
+std::string_view to_text(LaneHealth health) {
+  switch (health) {
+    case LaneHealth::healthy: return "healthy";
+    case LaneHealth::failing: return "failing";
+    case LaneHealth::resting: return "resting";
+    case LaneHealth::probing: return "probing";
+    case LaneHealth::suspended: return "suspended";
+  }
+  return "";
+}
 
 SweepFindings& SweepFindings::operator+=(const SweepFindings& other) {
   rows += other.rows;
@@ -199,34 +250,22 @@ rt::Task<Result<std::optional<model::QueueId>>> Queue::find_handover(rt::Loop& h
 
 rt::Task<Result<ListPage>> Queue::list(rt::Loop& home, ListFilter filter, std::string from,
                                        size_t limit, rt::Deadline deadline) {
-  // The place to go on is "<shard>.<row key in hexadecimal>".
-  size_t number = 0;
-  std::string key;
-  if (!from.empty()) {
-    const size_t dot = from.find('.');
-    const auto shard = parse_u64(std::string_view(from).substr(0, dot));
-    const auto decoded = dot == std::string::npos
-                             ? std::optional<std::string>()
-                             : hex_decode(std::string_view(from).substr(dot + 1));
-    if (!shard.has_value() || !decoded.has_value()) co_return fail(kBadFilter, "its place");
-    number = *shard;
-    key = *decoded;
-  }
+  PH_CO_TRY(Place place, place_of(from));
   ListPage out;
-  for (; number < shards_.size(); ++number) {
+  for (; place.shard < shards_.size(); ++place.shard) {
     const size_t wanted = limit - out.rows.size();
     PH_CO_TRY(ListPage page, co_await on(
-                                 home, *shards_[number], "a list",
-                                 [filter, key, wanted, deadline](Shard& s) {
+                                 home, *shards_[place.shard], "a list",
+                                 [filter, key = place.key, wanted, deadline](Shard& s) {
                                    return s.desk().list(filter, key, wanted, deadline);
                                  },
                                  deadline));
     std::ranges::move(page.rows, std::back_inserter(out.rows));
     if (!page.next.empty()) {
-      out.next = std::to_string(number) + '.' + hex_encode(page.next);
+      out.next = to_text(Place{place.shard, page.next});
       break;
     }
-    key.clear();
+    place.key.clear();
   }
   co_return std::move(out);
 }
@@ -258,6 +297,123 @@ rt::Task<Result<Explanation>> Queue::control(rt::Loop& home, ControlRequest requ
   co_return co_await on(
       home, *shard, "a command",
       [request, deadline](Shard& s) { return s.desk().control(request, deadline); }, deadline);
+}
+
+rt::Task<Result<BulkResult>> Queue::control_all(rt::Loop& home, BulkRequest request,
+                                                rt::Deadline deadline) {
+  PH_CO_TRY(const Place place, place_of(request.from));
+  if (place.shard >= shards_.size()) co_return BulkResult{};
+  PH_CO_TRY(BulkResult out, co_await on(
+                                home, *shards_[place.shard], "a command on many messages",
+                                [request, key = place.key, deadline](Shard& s) {
+                                  return s.desk().control_all(request, key, deadline);
+                                },
+                                deadline));
+  if (!out.next.empty()) {
+    out.next = to_text(Place{place.shard, out.next});
+  } else if (place.shard + 1 < shards_.size()) {
+    out.next = to_text(Place{place.shard + 1, ""});
+  }
+  co_return std::move(out);
+}
+
+rt::Task<Status> Queue::suspend_lane(rt::Loop& home, Suspension suspension, rt::Deadline deadline) {
+  for (const auto& shard : shards_) {
+    PH_CO_TRY_STATUS(co_await on(
+        home, *shard, "a suspension",
+        [suspension, deadline](Shard& s) { return s.desk().suspend(suspension, deadline); },
+        deadline));
+  }
+  co_return Status{};
+}
+
+rt::Task<Status> Queue::resume_lane(rt::Loop& home, std::string lane, std::string by,
+                                    rt::Deadline deadline) {
+  bool any = false;
+  for (const auto& shard : shards_) {
+    const Status one = co_await on(
+        home, *shard, "the end of a suspension",
+        [lane, by, deadline](Shard& s) { return s.desk().resume(lane, by, deadline); }, deadline);
+    // A shard may not know of it when suspending was cut short, or resuming is repeated.
+    if (!one.has_value() && !one.error().is(kNotPossible)) co_return one;
+    any = any || one.has_value();
+  }
+  if (!any) co_return fail(kNotPossible, printable(lane, 100) + " is not suspended");
+  co_return Status{};
+}
+
+rt::Task<Result<std::vector<LaneView>>> Queue::lanes(rt::Loop& home, size_t limit,
+                                                     rt::Deadline deadline) {
+  std::map<std::string, LaneView> sum;
+  for (const auto& shard : shards_) {
+    PH_CO_TRY(
+        const std::vector<LaneView> views,
+        co_await on(home, *shard, "lanes", [](Shard& s) { return s.desk().lanes(); }, deadline));
+    for (const LaneView& view : views) {
+      auto [at, is_new] = sum.try_emplace(view.lane, view);
+      if (!is_new) merge(at->second, view);
+    }
+  }
+  std::vector<LaneView> out;
+  for (auto& [lane, view] : sum) {
+    if (out.size() < limit) out.push_back(std::move(view));
+  }
+  co_return std::move(out);
+}
+
+rt::Task<Result<std::string>> Queue::content(rt::Loop& home, model::QueueId id, uint64_t offset,
+                                             uint64_t length, rt::Deadline deadline) {
+  Shard* shard = shard_for(id);
+  if (shard == nullptr) co_return fail(kNoSuchMessage, model::to_text(id));
+  co_return co_await on(
+      home, *shard, "a message's octets",
+      [id, offset, length](Shard& s) { return s.desk().content(id, offset, length); }, deadline);
+}
+
+rt::Task<Result<std::vector<AuditEntry>>> Queue::audit(rt::Loop& home, size_t limit,
+                                                       rt::Deadline deadline) {
+  std::vector<AuditEntry> out;
+  for (const auto& shard : shards_) {
+    PH_CO_TRY(std::vector<AuditEntry> entries,
+              co_await on(
+                  home, *shard, "the audit log",
+                  [limit](Shard& s) { return s.desk().audit(limit); }, deadline));
+    std::ranges::move(entries, std::back_inserter(out));
+  }
+  std::ranges::sort(out, std::greater(), &AuditEntry::when);
+  // What was done on every shard is one thing to its reader.
+  const auto is_same = [](const AuditEntry& a, const AuditEntry& b) {
+    return a.rows == 0 && b.rows == 0 && a.what == b.what && a.subject == b.subject &&
+           a.by == b.by && a.when - b.when < kSameDeed;
+  };
+  const auto surplus = std::ranges::unique(out, is_same);
+  out.erase(surplus.begin(), surplus.end());
+  if (out.size() > limit) out.resize(limit);
+  co_return std::move(out);
+}
+
+rt::Task<Result<Trace>> Queue::trace(rt::Loop& home, model::QueueId id, rt::Deadline deadline) {
+  Shard* shard = shard_for(id);
+  if (shard == nullptr) co_return fail(kNoSuchMessage, model::to_text(id));
+  co_return co_await on(
+      home, *shard, "a message's way", [id](Shard& s) { return s.desk().trace(id); }, deadline);
+}
+
+rt::Task<Status> Queue::note(rt::Loop& home, AuditEntry entry, rt::Deadline deadline) {
+  // To the shard of the message that it is about, so that its trace finds it.
+  const auto id = model::parse_queue_id(entry.subject);
+  Shard* shard = id.has_value() ? shard_for(*id) : nullptr;
+  if (shard == nullptr) shard = shards_.front().get();
+  co_return co_await on(
+      home, *shard, "a note in the audit log",
+      [entry, deadline](Shard& s) { return s.desk().note(entry, deadline); }, deadline);
+}
+
+bool Queue::kill_worker(rt::Loop& loop, uint64_t pick) {
+  for (const auto& shard : shards_) {
+    if (&shard->home() == &loop && shard->dispatcher().kill_worker(pick)) return true;
+  }
+  return false;
 }
 
 rt::Task<Result<SweepFindings>> Queue::sweep(rt::Loop& home, rt::Deadline deadline) {

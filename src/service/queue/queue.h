@@ -87,6 +87,8 @@ class Queue {
   // What administrators did, newest first; at most `limit`.
   rt::Task<Result<std::vector<AuditEntry>>> audit(rt::Loop& home, size_t limit,
                                                   rt::Deadline deadline);
+  // The whole way of a message with what was done to it and reported about it.
+  rt::Task<Result<Trace>> trace(rt::Loop& home, model::QueueId id, rt::Deadline deadline);
   // For commands that other rooms carry out on the queue (import).
   rt::Task<Status> note(rt::Loop& home, AuditEntry entry, rt::Deadline deadline);
 

@@ -338,6 +338,7 @@ void Clerk::enroll_report(kv::Batch& batch, const Draft& draft) {
   model::Recipient to{.address = to_sender ? draft.facts.envelope.sender : draft.report->recipient,
                       .notify = {.never = true}};
   const model::QueueId id = core_.ledger.next_id(batch);
+  message.handover_id = report_handover_id(draft.id, id);
   std::vector<QueueRow> rows{
       model::new_row(id, 0, std::move(to), message.envelope, now, core_.policy())};
   enroll(batch, std::move(message), std::move(rows));

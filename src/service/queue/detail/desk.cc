@@ -3,32 +3,17 @@
 #include <algorithm>
 #include <map>
 
-#include "base/text.h"
 #include "service/queue/detail/records.h"
 
 namespace ph::queue {
 namespace {
 
-using model::QueueEvent;
-using model::QueueHappening;
 using model::QueueReason;
-using model::QueueRow;
 using model::QueueState;
 
 constexpr size_t kPage = 500;
-constexpr size_t kLookedAtMax = 20'000;  // rows of one page of a list
-
-bool contains(std::string_view text, std::string_view part) {
-  return part.empty() || ifind(text, part) != std::string_view::npos;
-}
-
-bool matches(const QueueRow& row, const ListFilter& filter) {
-  if (model::is_end(row.state) && !filter.with_ended && !filter.state.has_value()) return false;
-  if (filter.state.has_value() && row.state != *filter.state) return false;
-  if (filter.reason.has_value() && row.reason != *filter.reason) return false;
-  if (!filter.lane.empty() && row.lane != filter.lane) return false;
-  return contains(row.recipient.address, filter.recipient);
-}
+constexpr size_t kContentMax = 1024 * 1024;
+constexpr size_t kCommandsTold = 1000;
 
 }  // namespace
 
@@ -40,40 +25,33 @@ rt::Task<Result<Explanation>> Desk::why(model::QueueId id) {
   co_return std::move(out);
 }
 
+rt::Task<Result<Trace>> Desk::trace(model::QueueId id) {
+  Trace out;
+  PH_CO_TRY(out.explanation, co_await why(id));
+  PH_CO_TRY(out.commands, co_await core_.ledger.audit(kCommandsTold, model::to_text(id)));
+  PH_CO_TRY(const std::vector<model::QueueId> reports, co_await core_.ledger.reports_on(id));
+  for (const model::QueueId report : reports) {
+    if (out.reports.size() >= kTracedReportsMax) break;
+    auto known = co_await why(report);
+    if (known.has_value()) out.reports.push_back(std::move(*known));
+  }
+  co_return std::move(out);
+}
+
 rt::Task<Result<ListPage>> Desk::list(ListFilter filter, std::string from, size_t limit,
                                       rt::Deadline deadline) {
+  const SearchBounds bounds{.rows_max = limit, .deadline = deadline};
+  PH_CO_TRY(FoundPage page,
+            co_await search(core_, front_, std::move(filter), std::move(from), bounds));
   ListPage out;
-  std::optional<kv::Range> range = kv::prefix_range(kRowPrefix);
-  if (!from.empty()) range->from = from;
-  size_t looked_at = 0;
-  std::optional<MessageFacts> facts;  // of the last row that matched
-  while (range.has_value()) {
-    range->entries_max = kPage;
-    PH_CO_TRY(kv::Page page, co_await core_.ledger.partition().scan(std::move(*range)));
-    for (const kv::Entry& entry : page.entries) {
-      const bool enough = out.rows.size() >= limit || looked_at >= kLookedAtMax ||
-                          deadline.passed(core_.home.now());
-      if (enough) {
-        out.next = entry.key;
-        co_return std::move(out);
-      }
-      ++looked_at;
-      const auto place = row_place(entry.key);
-      auto row = place.has_value() ? decode_row(*place, entry.value) : std::nullopt;
-      if (!row.has_value() || !matches(*row, filter)) continue;
-      if (!facts.has_value() || facts->id != row->id) {
-        auto found = co_await core_.ledger.message(row->id);
-        if (!found.has_value()) continue;
-        facts = std::move(*found);
-      }
-      if (!contains(facts->envelope.sender, filter.sender)) continue;
-      row->history.clear();
-      out.rows.push_back({.row = std::move(*row),
-                          .sender = facts->envelope.sender,
-                          .message_id = facts->message_id,
-                          .size_bytes = facts->envelope.size_bytes});
-    }
-    range = std::move(page.rest);
+  out.next = std::move(page.next);
+  out.rows.reserve(page.rows.size());
+  for (FoundRow& found : page.rows) {
+    found.row.history.clear();
+    out.rows.push_back({.row = std::move(found.row),
+                        .sender = std::move(found.facts.envelope.sender),
+                        .message_id = std::move(found.facts.message_id),
+                        .size_bytes = found.facts.envelope.size_bytes});
   }
   co_return std::move(out);
 }
@@ -110,70 +88,25 @@ rt::Task<Result<std::vector<StateCount>>> Desk::counts(rt::Deadline deadline) {
   co_return std::move(out);
 }
 
-rt::Task<Result<Explanation>> Desk::control(ControlRequest request, rt::Deadline deadline) {
-  PH_CO_TRY(const MessageFacts facts, co_await core_.ledger.message(request.id));
-  PH_CO_TRY(const std::vector<QueueRow> rows,
-            co_await core_.ledger.rows(request.id, 0, facts.recipients));
-  PH_CO_TRY(const RowChange change, change_of(request));
-  std::vector<RowChange> changes;
-  for (const QueueRow& row : rows) {
-    if (model::is_end(row.state)) continue;
-    if (request.recipient.has_value() && row.index != *request.recipient) continue;
-    changes.push_back(change);
-    changes.back().index = row.index;
-    if (request.command == Command::retry && !row.lane.empty()) dispatcher_.reopen(row.lane);
-  }
-  if (changes.empty()) co_return fail(kNotPossible, "it has ended");
-  PH_CO_TRY(const Applied applied,
-            co_await clerk_.apply(request.id, std::move(changes), nullptr, deadline));
-  if (applied.changed == 0) co_return fail(kNotPossible, applied.refusal);
-  core_.ports.log.info("queue.command", {{"id", model::to_text(request.id)},
-                                         {"event", model::to_text(change.happening.event)},
-                                         {"by", printable(request.by)},
-                                         {"rows", applied.changed}});
-  scheduler_.hint();
-  co_return co_await why(request.id);
+rt::Task<Result<std::string>> Desk::content(model::QueueId id, uint64_t offset, uint64_t length) {
+  PH_CO_TRY(const MessageFacts facts, co_await core_.ledger.message(id));
+  if (facts.open == 0) co_return fail(kNotPossible, "it has ended, and its octets are gone");
+  const Content content(core_.ports.store, facts.blob, facts.envelope.size_bytes);
+  co_return co_await content.read(core_.home, offset, std::min<uint64_t>(length, kContentMax));
 }
 
-// What a command does to a row, but for the row's number. Who gave it stays in the row's history.
-Result<RowChange> Desk::change_of(const ControlRequest& request) const {
-  RowChange change;
-  QueueHappening& happening = change.happening;
-  model::ReplyRecord note{.when = core_.now(), .host = "administrator"};
-  std::string did;
-  switch (request.command) {
-    case Command::hold:
-      happening.event = QueueEvent::hold;
-      happening.reason = QueueReason::held_by_administrator;
-      happening.until = core_.now() + request.hold_for.value_or(core_.values().get(kHold));
-      happening.by = printable(request.by);
-      did = "held until " + to_iso8601(happening.until);
-      break;
-    case Command::release:
-      happening.event = QueueEvent::release;
-      did = "released";
-      break;
-    case Command::retry: happening.event = QueueEvent::retry; break;
-    case Command::remove:
-      happening.event = QueueEvent::remove;
-      change.telling = request.telling;
-      did = "removed";
-      break;
-    case Command::redirect:
-      if (request.to.empty() == !request.via.has_value()) {
-        return fail(kBadFilter, "redirect needs an address or a next hop, one of the two");
-      }
-      happening.event = request.via.has_value() ? QueueEvent::retry : QueueEvent::redirect;
-      happening.via = request.via;
-      if (!request.to.empty()) change.members.push_back(request.to);
-      did = "redirected to " + (request.via.has_value() ? "next hop " + *request.via : request.to);
-      break;
+// Lanes in memory, and suspended ones that nobody uses.
+rt::Task<Result<std::vector<LaneView>>> Desk::lanes() {
+  std::vector<LaneView> out = dispatcher_.view();
+  for (Suspension& suspension : suspender_.in_force()) {
+    const auto at = std::ranges::find(out, suspension.lane, &LaneView::lane);
+    LaneView& view = at != out.end() ? *at : out.emplace_back();
+    view.lane = suspension.lane;
+    view.health = LaneHealth::suspended;
+    view.next_action_at = suspension.until;
+    view.suspension = std::move(suspension);
   }
-  if (!did.empty()) {
-    note.text = did + " by " + printable(request.by);
-    happening.replies.push_back(std::move(note));
-  }
-  return change;
+  co_return std::move(out);
 }
 
 }  // namespace ph::queue

@@ -194,6 +194,14 @@ std::string audit_key(Time when, uint64_t number) {
   return OrderedKey(kAuditPrefix).time(when).u64(number).take();
 }
 
+std::string report_handover_prefix(QueueId about) {
+  return "report-on:" + model::to_text(about) + ":";
+}
+
+std::string report_handover_id(QueueId about, QueueId report) {
+  return report_handover_prefix(about) + model::to_text(report);
+}
+
 std::string blob_tag(QueueId id) { return OrderedKey("q").u64(id.value).take(); }
 
 std::optional<RowPlace> row_place(std::string_view key) {
@@ -283,6 +291,28 @@ std::optional<QueueRow> decode_row(RowPlace place, std::string_view record) {
   row.state = *state;
   row.reason = *reason;
   return row;
+}
+
+std::optional<RowGlance> glance_at_row(std::string_view record) {
+  RecordReader in(record);
+  RowGlance out{};
+  out.address = in.bytes();
+  in.u64();    // notify
+  in.bytes();  // original recipient
+  in.bytes();
+  const auto state = model::queue_state_from(in.u64());
+  const auto reason = model::queue_reason_from(in.u64());
+  out.accepted_at = in.time();
+  in.time();  // since, next action, expiry
+  in.time();
+  in.time();
+  for (int counter = 0; counter < 4; ++counter) in.u64();
+  in.boolean();
+  out.lane = in.bytes();
+  if (!in.ok() || !state.has_value() || !reason.has_value()) return std::nullopt;
+  out.state = *state;
+  out.reason = *reason;
+  return out;
 }
 
 std::string encode(const MessageFacts& facts) {

@@ -21,6 +21,9 @@ std::string handover_key(std::string_view handover_id);
 std::string aside_key(std::string_view key);
 std::string suspension_key(std::string_view lane);
 std::string audit_key(Time when, uint64_t number);
+// Hand-over ids of the reports about a message: how `trace` finds them.
+std::string report_handover_prefix(model::QueueId about);
+std::string report_handover_id(model::QueueId about, model::QueueId report);
 std::string blob_tag(model::QueueId id);
 
 inline constexpr std::string_view kMessagePrefix = "m";
@@ -65,6 +68,16 @@ DueValue read_due_value(std::string_view value);  // own_time for anything else
 
 std::string encode(const model::QueueRow& row);
 std::optional<model::QueueRow> decode_row(RowPlace place, std::string_view record);
+// What most searches need of a row, without making the row. Views into the record.
+struct RowGlance {
+  std::string_view address;
+  model::QueueState state;
+  model::QueueReason reason;
+  Time accepted_at;
+  std::string_view lane;
+};
+std::optional<RowGlance> glance_at_row(std::string_view record);
+
 std::string encode(const MessageFacts& facts);
 std::optional<MessageFacts> decode_message(model::QueueId id, std::string_view record);
 

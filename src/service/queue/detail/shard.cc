@@ -72,12 +72,14 @@ void Shard::start() {
   core_.note_delay();
   scheduler_.start();
   auditor_.start();
+  desk_.start();
 }
 
 rt::Task<Status> Shard::stop(rt::Deadline deadline) {
   core_.accepting_work = false;
   scheduler_.stop();
   auditor_.stop();
+  desk_.stop();
   bool cancelled = false;
   const rt::Deadline polite =
       rt::Deadline::at(std::max(core_.home.now(), deadline.when() - kCancelTime));
