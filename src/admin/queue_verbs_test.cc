@@ -50,7 +50,7 @@ class QueueVerbsTest : public ::testing::Test {
                                   nowhere,        nowhere, nowhere,           settings_of};
     queue = std::move(*run(queue::Queue::open(ports, host.loop())));
     queue->start();
-    add_queue_verbs(verbs, {*queue, host.loop()});
+    add_queue_verbs(verbs, {*queue, host.loop(), &settings});
   }
   ~QueueVerbsTest() override {
     EXPECT_TRUE(run(queue->stop(host.loop(), soon())).has_value());
@@ -174,6 +174,110 @@ TEST_F(QueueVerbsTest, TheDoctorFindsNothingInAHealthyQueue) {
   const Json report = ask("doctor.run")["result"];
   EXPECT_EQ(report["findings"].size(), 0U) << report.dump();
   EXPECT_EQ(report["resting"], 1);
+}
+
+TEST_F(QueueVerbsTest, CommandsOnAllThatFitAreCountedAndAudited) {
+  for (int i = 0; i < 3; ++i) accept("<" + std::to_string(i) + "@x>", {"x@far.example"});
+  Json args{{"all", "yes"}, {"recipient", "far"}, {"dry_run", "yes"}, {"for", "1 h"}};
+  Json done = ask("queue.hold", args)["result"];
+  EXPECT_EQ(done["changed"], 3);
+  EXPECT_EQ(done["after"][0]["state"], "waiting_retry");
+  args.erase("dry_run");
+  done = ask("queue.hold", args)["result"];
+  EXPECT_EQ(done["changed"], 3);
+  EXPECT_EQ(done["after"][0]["state"], "held");
+  EXPECT_EQ(done["next"], "");
+  EXPECT_THAT(refusal("queue.hold", {{"all", "yes"}, {"older", "soon"}}), HasSubstr("older"));
+  EXPECT_THAT(refusal("queue.hold", {{"all", "yes"}, {"larger", "big"}}), HasSubstr("larger"));
+  EXPECT_THAT(refusal("queue.list", {{"priority", "urgent"}}), HasSubstr("priorities"));
+  const Json audit = ask("queue.audit")["result"];
+  ASSERT_EQ(audit.size(), 1U);
+  EXPECT_EQ(audit[0]["subject"], "recipient far");
+  const Json remarks = ask("doctor.run")["result"]["remarks"];
+  ASSERT_EQ(remarks.size(), 3U);
+  EXPECT_THAT(remarks[0].get<std::string>(), HasSubstr("by anna"));
+}
+
+TEST_F(QueueVerbsTest, ALaneIsSuspendedWithAnOwnerAndAnEnd) {
+  const Json lane =
+      ask("queue.suspend", {{"lane", "smtp:far.example"}, {"reason", "asked"}})["result"];
+  EXPECT_EQ(lane["health"], "suspended");
+  EXPECT_EQ(lane["suspended_by"], "anna: asked");
+  EXPECT_EQ(ask("queue.lanes")["result"][0]["lane"], "smtp:far.example");
+  EXPECT_THAT(ask("doctor.run")["result"]["remarks"][0].get<std::string>(),
+              HasSubstr("smtp:far.example is suspended until"));
+  EXPECT_THAT(refusal("queue.suspend", {{"lane", "x"}, {"for", "400 d"}}), HasSubstr("at most"));
+  EXPECT_EQ(ask("queue.resume", {{"lane", "smtp:far.example"}})["result"]["health"], "healthy");
+  EXPECT_THAT(refusal("queue.resume", {{"lane", "smtp:far.example"}}), HasSubstr("not suspended"));
+}
+
+TEST_F(QueueVerbsTest, ATraceTellsTheWayByTime) {
+  const std::string id = accept("<1@example.org>", {"x@far.example"});
+  ask("queue.hold", {{"id", id}, {"reason", "a look"}});
+  ask("queue.remove", {{"id", id}});
+  const Json all = ask("queue.trace", {{"message", "<1@example.org>"}})["result"]["messages"];
+  ASSERT_EQ(all.size(), 1U);
+  std::vector<std::string> what;
+  std::string last;
+  for (const Json& event : all[0]["events"]) {
+    what.push_back(event["what"]);
+    EXPECT_LE(last, event["when"].get<std::string>());
+    last = event["when"];
+  }
+  for (const char* wanted : {"accepted", "ready", "reply", "held", "command", "removed", "ended"}) {
+    EXPECT_THAT(what, ::testing::Contains(wanted));
+  }
+  EXPECT_THAT(refusal("queue.trace", {{"message", "no@x"}}), HasSubstr("no message"));
+}
+
+TEST_F(QueueVerbsTest, WhatIsExportedIsImportedOnce) {
+  const std::string id = accept("<1@example.org>", {"x@far.example", "y@far.example"});
+  ask("queue.remove", {{"id", id}, {"recipient", "y@far.example"}});
+  Json out = ask("queue.export", {{"id", id}})["result"];
+  const Json piece = ask("queue.content", {{"id", id}})["result"];
+  const auto import = [&](const std::string& data) {
+    const Json begun = ask("queue.import.begin", out);
+    EXPECT_EQ(begun["ok"], true) << begun.dump();
+    const Json upload = begun["result"]["upload"];
+    ask("queue.import.data", {{"upload", upload}, {"offset", 0}, {"data", data}});
+    return ask("queue.import.finish", {{"upload", upload}});
+  };
+  EXPECT_THAT(import(piece["data"])["error"]["text"].get<std::string>(), HasSubstr("still waits"));
+  ask("queue.remove", {{"id", id}});
+  EXPECT_THAT(import("")["error"]["text"].get<std::string>(), HasSubstr("nothing was imported"));
+  std::string wrong = piece["data"];
+  wrong[0] = wrong[0] == 'A' ? 'B' : 'A';
+  EXPECT_THAT(import(wrong)["error"]["text"].get<std::string>(), HasSubstr("not those"));
+  const Json first = import(piece["data"])["result"];
+  EXPECT_EQ(first["known_already"], false);
+  ASSERT_EQ(first["recipients"].size(), 1U);  // the other one had ended
+  EXPECT_EQ(first["recipients"][0]["recipient"], "x@far.example");
+  EXPECT_EQ(first["message_id"], "1@example.org");
+  const Json again = import(piece["data"])["result"];
+  EXPECT_EQ(again["known_already"], true);
+  EXPECT_EQ(again["id"], first["id"]);
+  EXPECT_EQ(ask("queue.content", {{"id", first["id"]}})["result"]["data"], piece["data"]);
+}
+
+TEST_F(QueueVerbsTest, UploadsAreBoundedAndForgotten) {
+  const Json begin{{"sha256", std::string(64, '0')},
+                   {"size", 10},
+                   {"envelope", {{"sender", "a@x"}}},
+                   {"recipients", {{{"address", "b@x"}}}}};
+  Json last;
+  for (int i = 0; i < 8; ++i) last = ask("queue.import.begin", begin)["result"]["upload"];
+  EXPECT_THAT(refusal("queue.import.begin", begin), HasSubstr("too much"));
+  EXPECT_THAT(refusal("queue.import.data", {{"upload", last}, {"offset", 3}, {"data", "QQ=="}}),
+              HasSubstr("not the next"));
+  sim.run_for(Duration::minutes(6));
+  EXPECT_THAT(refusal("queue.import.data", {{"upload", last}, {"offset", 0}, {"data", "QQ=="}}),
+              HasSubstr("begin again"));
+  EXPECT_EQ(ask("queue.import.begin", begin)["ok"], true);
+  Json bad = begin;
+  bad["recipients"] = Json::array();
+  EXPECT_THAT(refusal("queue.import.begin", bad), HasSubstr("had ended"));
+  bad["recipients"] = {{{"address", "b@x\r\nDATA"}}};
+  EXPECT_THAT(refusal("queue.import.begin", bad), HasSubstr("not an address"));
 }
 
 }  // namespace

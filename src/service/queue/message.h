@@ -108,6 +108,7 @@ struct StateCount {
 };
 
 enum class Command : uint8_t { hold, release, retry, remove, redirect };
+std::string_view to_text(Command command);
 
 // remove: whether the sender is told.
 enum class Telling : uint8_t { silently, with_report };
