@@ -19,11 +19,21 @@ import harness
 import wire
 from harness import DOMAIN, NextHop, Server, expect, imap_ok, until
 
+def option(name, otherwise):
+    """The value of `--name N` or `--name=N`, taken out of the command line."""
+    for at, argument in enumerate(sys.argv):
+        if argument == f"--{name}" or argument.startswith(f"--{name}="):
+            value = argument.partition("=")[2] or sys.argv[at + 1]
+            del sys.argv[at:at + (1 if "=" in argument else 2)]
+            return int(value)
+    return otherwise
+
+
 KILLS = 20
+KILLS_OF_ALL = option("kills", 40)
 MESSAGES = 2000
 PEOPLE = [f"{name}@{DOMAIN}" for name in ("alice", "bob", "carol")]
-SEED = next((int(a[7:]) for a in sys.argv if a.startswith("--seed=")), random.getrandbits(32))
-sys.argv = [a for a in sys.argv if not a.startswith("--seed=")]
+SEED = option("seed", random.getrandbits(32))
 WAYS = [wire.one_message_a_connection] * 3 + [wire.many_messages_a_connection] * 2 + \
        [wire.pipelined, wire.chunked, wire.submitted, wire.submitted]
 # Kills follow one another far faster than anywhere else: none of these messages is poison.
@@ -120,14 +130,12 @@ def acknowledged_mail_is_in_the_mailbox_exactly_once():
 
 
 def wait_for_outboxes(server, load):
-    """A submission goes from its Outbox to the queue a moment after its 250."""
-    def all_there():
-        client = server.imap(PEOPLE[0], select=None)
-        try:
-            return not re.search(r"MESSAGES [1-9]", str(imap_ok(client.status("Outbox", "(MESSAGES)"))))
-        finally:
-            client.logout()
-    until(all_there, "the Outbox is empty", 60)
+    """A submission goes from its Outbox to the queue a moment after its 250, and leaves the Outbox when it is
+    next asked about after its end."""
+    client = server.imap(PEOPLE[0], select=None)
+    until(lambda: not re.search(r"MESSAGES [1-9]", str(imap_ok(client.status("Outbox", "(MESSAGES)")))),
+          "the Outbox is empty", 180)
+    client.logout()
     server.until_queue_is_empty()
 
 
@@ -157,7 +165,171 @@ def acknowledged_mail_reaches_the_next_hop():
         server.stop()
 
 
+# ---- everything at once ----
+
+class Fates:
+    """What becomes of a recipient is told by the first word of its address; each has its own address."""
+
+    far = {"ok": 40, "later": 25, "cut": 10, "never": 25}  # in percent
+
+    def __init__(self):
+        self._asked = collections.Counter()
+
+    def recipients(self, chance):
+        """One to three, most of them at the next hop."""
+        chosen = chance.sample(PEOPLE, 1) if chance.random() < 0.3 else []
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            word = chance.choices(list(self.far), list(self.far.values()))[0]
+            chosen.append(f"{word}-{harness.marker('to')}@far.example.net")
+        return chosen
+
+    def judge(self, recipient):
+        """The next hop's behaviour for a recipient."""
+        word = recipient.partition("-")[0]
+        self._asked[recipient] += 1
+        if word == "never":
+            return "refuse"
+        if word == "later" and self._asked[recipient] <= 2:
+            return "defer"
+        if word == "cut" and self._asked[recipient] <= 1:
+            return "lose"
+        return "accept"
+
+
+def kill_again_and_again(server, load, chance):
+    """Half of the kills fall into the load, half into what goes on when it is quiet; how many there were."""
+    kills = 0
+    while kills < KILLS_OF_ALL:
+        load.running.set()
+        load.until_acknowledged(len(load.acknowledged) + chance.randrange(1, 40))
+        if chance.random() < 0.5:
+            load.running.clear()
+            time.sleep(chance.random() * 1.3)  # a retry step and a little more: the moment itself
+        kill_at_a_random_moment(server, chance)
+        kills += 1
+        while kills < KILLS_OF_ALL and chance.random() < 0.2:
+            server.launch()
+            time.sleep(chance.random() * 0.5)
+            server.kill()
+            kills += 1
+        server.start()
+    load.running.set()
+    load.until_acknowledged(len(load.acknowledged) + 50)
+    load.stop()
+    return kills
+
+
+def is_report(octets):
+    return b"report-type=delivery-status" in octets.partition(b"\r\n\r\n")[0]
+
+
+def failures_in(report):
+    """The recipients that a report names as failed, and its Message-ID."""
+    name = re.search(rb"(?im)^Message-ID:\s*<([^>]+)>", report).group(1).decode()
+    unfolded = re.sub(rb"\r\n[ \t]+", b" ", report)
+    return name, [r.decode() for r in re.findall(rb"(?im)^Final-Recipient: rfc822; ?(\S+)\r$", unfolded)]
+
+
+def reports_made(server, hop):
+    """Failed recipient -> the Message-IDs of the reports on it; and how often each report arrived."""
+    by_recipient = collections.defaultdict(set)
+    arrived = collections.Counter()
+    reports = [octets for octets in server.messages(PEOPLE[0]) if is_report(octets)]
+    reports += [octets for sender, _, octets in hop.taken if sender == "" and is_report(octets)]
+    for octets in reports:
+        name, recipients = failures_in(octets)
+        arrived[name] += 1
+        for recipient in recipients:
+            by_recipient[recipient].add(name)
+    return by_recipient, arrived
+
+
+def may_have_arrived_before(server, message, recipient):
+    return all(row["maybe_delivered"] for row in server.control("queue.why", message=message)["recipients"]
+               if row["recipient"] == recipient)
+
+
+def found_at(hop):
+    """(marker, recipient) -> how often the next hop took it."""
+    counts = collections.Counter()
+    for sender, recipients, octets in hop.taken:
+        if sender != "" or not is_report(octets):
+            counts.update((undamaged(octets, "the next hop"), recipient) for recipient in recipients)
+    return counts
+
+
+def mailbox_markers(server, person):
+    return collections.Counter(undamaged(octets, person) for octets in server.messages(person)
+                               if not is_report(octets))
+
+
+def compare_with_what_was_sent(server, hop, load):
+    taken = found_at(hop)
+    boxes = {person: mailbox_markers(server, person) for person in PEOPLE}
+    missing, twice, strange = set(), set(), set()
+    for mark, recipients in load.sent.items():
+        for recipient in recipients:
+            count = boxes[recipient][mark] if recipient in boxes else taken[mark, recipient]
+            if recipient.startswith("never-"):
+                strange |= {(mark, recipient)} if count else set()
+            elif not count and mark in load.acknowledged:
+                missing.add((mark, recipient, load.acknowledged[mark]))
+            elif count > 1 and (recipient in boxes or
+                                not may_have_arrived_before(server, f"{mark}@client", recipient)):
+                twice.add((mark, recipient, count))
+    for person, counts in boxes.items():
+        strange |= {(mark, person) for mark in counts if person not in load.sent.get(mark, ())}
+    expect(not missing, "acknowledged and missing: " + first_few(missing))
+    expect(not twice, "found twice, and not marked maybe_delivered: " + first_few(twice))
+    expect(not strange, "at somebody to whom it should not go: " + first_few(strange))
+    return sum(1 for count in taken.values() if count > 1)
+
+
+def compare_reports(server, hop, load):
+    by_recipient, arrived = reports_made(server, hop)
+    missing, several, wrong = set(), set(), set()
+    for mark, recipients in load.sent.items():
+        for recipient in recipients:
+            made = by_recipient.pop(recipient, set())
+            if not recipient.startswith("never-"):
+                wrong |= {(mark, recipient)} if made else set()
+            elif not made and mark in load.acknowledged:
+                missing.add((mark, recipient))
+            elif len(made) > 1:
+                several.add((mark, recipient, *made))
+    repeated = [name for name, count in arrived.items() if count > 1 and not all(
+        row["maybe_delivered"] for row in server.control("queue.why", message=name)["recipients"])]
+    expect(not missing, "failed and not reported: " + first_few(missing))
+    expect(not several, "reported by several reports: " + first_few(several))
+    expect(not wrong, "reported and not failed: " + first_few(wrong))
+    expect(not by_recipient, "reports on recipients that were never sent to: " + first_few(by_recipient))
+    expect(not repeated, "a report arrived twice and is not marked maybe_delivered: " + first_few(repeated))
+    return len(arrived)
+
+
+def nothing_is_lost_whatever_goes_on_at_a_kill():
+    global current
+    chance = random.Random(SEED + 2)
+    fates = Fates()
+    settings = dict(SETTINGS, **{"smtp.relay_networks": "127.0.0.0/8", "queue.lane-failures": "100"})
+    with NextHop(judge=fates.judge) as hop, Server(
+            accounts=("alice", "bob", "carol"), settings=dict(settings, **{"route.smart_host": hop.address})) as server:
+        current = server
+        load = wire.Load(server, fates.recipients, WAYS, SEED)
+        kills = kill_again_and_again(server, load, chance)
+        server.until_queue_is_empty(120)
+        wait_for_outboxes(server, load)
+        repeated = compare_with_what_was_sent(server, hop, load)
+        reports = compare_reports(server, hop, load)
+        print(f"  {len(load.acknowledged)} acknowledged of {len(load.sent)} sent, {kills} kills, {repeated} copies "
+              f"arrived more than once, {reports} reports, {len(load.refused)} refused", flush=True)
+        expect(not load.refused, f"refused: {load.refused[:3]}")
+        expect(server.control("doctor.run")["findings"] == [], str(server.control("doctor.run")))
+        server.stop()
+
+
 if __name__ == "__main__":
     print(f"  seed {SEED}", flush=True)
     sys.exit(harness.main([acknowledged_mail_is_in_the_mailbox_exactly_once,
-                           acknowledged_mail_reaches_the_next_hop], lambda: current))
+                           acknowledged_mail_reaches_the_next_hop,
+                           nothing_is_lost_whatever_goes_on_at_a_kill], lambda: current))

@@ -321,11 +321,13 @@ class NextHop:
 
     accept   takes everything           defer   451 to RCPT          refuse   550 to RCPT
     silent   accepts connections and never says a word               lose     takes the message and cuts
-    down()/up() close and open the listener: the connection is refused meanwhile.
+    down()/up() close and open the listener: the connection is refused meanwhile. With `judge`, a
+    function of a recipient, each recipient has a behaviour of its own (not silent).
     """
 
-    def __init__(self, behaviour="accept"):
+    def __init__(self, behaviour="accept", judge=None):
         self.behaviour = behaviour
+        self.judge = judge or (lambda recipient: self.behaviour)
         self.port = free_port()
         self.words = "Not today, says the next hop"
         self.taken = []  # (sender, recipients, octets), in the order of their 250
@@ -398,21 +400,23 @@ class NextHop:
             lines.read(1 << 20)
             return
         say("220 next-hop.example.net ESMTP")
-        sender, recipients = "", []
+        sender, recipients, loses = "", [], False
         for line in lines:
             verb = line[:4].upper()
+            judged = self.judge(path_of(line)) if verb == b"RCPT" else ""
             if verb in (b"EHLO", b"HELO"):
                 say("250-next-hop.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES"
                     if verb == b"EHLO" else "250 next-hop.example.net")
             elif verb == b"MAIL":
-                sender, recipients = path_of(line), []
+                sender, recipients, loses = path_of(line), [], self.behaviour == "lose"
                 say("250 2.1.0 ok")
-            elif verb == b"RCPT" and self.behaviour == "defer":
+            elif judged == "defer":
                 say("451 4.2.1 " + self.words)
-            elif verb == b"RCPT" and self.behaviour == "refuse":
+            elif judged == "refuse":
                 say("550 5.7.1 " + self.words)
-            elif verb == b"RCPT":
+            elif judged:
                 recipients.append(path_of(line))
+                loses = loses or judged == "lose"
                 say("250 2.1.5 ok")
             elif verb == b"DATA" and not recipients:
                 say("554 5.5.1 no valid recipients")
@@ -420,7 +424,7 @@ class NextHop:
                 say("354 go on")
                 if not self._take(lines, sender, recipients):
                     return
-                if self.behaviour == "lose":
+                if loses:
                     return
                 say("250 2.0.0 taken")
                 sender, recipients = "", []
