@@ -52,14 +52,30 @@ class Posthorn:
             command += ["--set", f"{name}={value}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         self.log = open(f"{self.folder}/log", "w")
-        self.process = subprocess.Popen([self.binary, "--data", data, "serve"], stdout=self.log, stderr=self.log)
+        self.again()
+
+    def again(self):
+        self.process = subprocess.Popen([self.binary, "--data", f"{self.folder}/data", "serve"], stdout=self.log,
+                                        stderr=self.log)
         wait_for_port(self.port)
 
-    def stop(self):
+    def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def stop(self):
+        self.kill()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pids(self):
+        return [self.process.pid]
+
+    def list_command(self):
+        return [self.binary, "--data", f"{self.folder}/data", "queue", "list", "--limit", "1000000"]
+
+    def queue_folders(self):
+        return [f"{self.folder}/data"]
 
 
 class Postfix:
@@ -110,11 +126,29 @@ in_flow_delay = 0
         (config / "master.cf").write_text("\n".join(lines) + "\npostlog unix-dgram n - n - 1 postlogd\n"
                                           if "postlog " not in master else "\n".join(lines) + "\n")
         self.config = str(config)
+        self.again()
+
+    def again(self):
         subprocess.run(["postfix", "-c", self.config, "start"], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         wait_for_port(self.port)
 
-    def stop(self):
+    def kill(self):
         subprocess.run(["postfix", "-c", self.config, "abort"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.2)
+
+    def stop(self):
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pids(self):
+        """The master, and what it has started."""
+        master = int((pathlib.Path(self.folder) / "spool/pid/master.pid").read_text())
+        children = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return [master] + [int(pid) for pid in children]
+
+    def list_command(self):
+        return ["postqueue", "-c", self.config, "-p"]
+
+    def queue_folders(self):
+        return [f"{self.folder}/spool"]

@@ -45,8 +45,8 @@ def send(port, sessions, count, size, reuse):
 class Sink:
     """smtp-sink with its running counter read back."""
 
-    def __init__(self):
-        self.port = free_port()
+    def __init__(self, port=None):
+        self.port = port or free_port()
         as_user = ["-u", "postfix"] if os.getuid() == 0 else []
         self.process = subprocess.Popen(["smtp-sink", *as_user, "-c", f"127.0.0.1:{self.port}", "1000"],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
