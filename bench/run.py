@@ -1,4 +1,5 @@
-"""The benchmark named: smtp (beside Postfix), kv (the storage engine), queue (the queue by itself)."""
+"""The benchmark named: smtp (beside Postfix), kv (the storage engine), queue (the queue by itself), scale (a queue
+with very many rows that wait), waiting (the same beside Postfix)."""
 import pathlib
 import subprocess
 import sys
@@ -14,6 +15,8 @@ def main():
         "smtp": [sys.executable, str(HERE / "smtp_bench.py")],
         "kv": [str(BUILD / "kv_bench")],
         "queue": [str(BUILD / "queue_bench")],
+        "scale": [sys.executable, str(HERE / "scale_bench.py")],
+        "waiting": [sys.executable, str(HERE / "waiting_bench.py")],
     }
     if which not in programs:
         print(__doc__)

@@ -126,7 +126,7 @@ class Hops final : public queue::Carriers {
 
 class NoReports final : public queue::Reporter {
  public:
-  rt::Task<queue::Report> failure(rt::Loop&, queue::ReportWork, rt::Deadline) override {
+  rt::Task<queue::Report> write(rt::Loop&, queue::ReportWork, rt::Deadline) override {
     co_return queue::Report{};
   }
 };
