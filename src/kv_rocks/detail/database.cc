@@ -116,6 +116,11 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, Family 
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  // In pieces: a whole file's filter is about a megabyte, which the cache cannot keep beside the
+  // others, and each look-up would read it from the disk again.
+  table.partition_filters = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.pin_top_level_index_and_filter = true;
   table.block_size = family == Family::blob ? 32 * 1024 : 8 * 1024;
   table.format_version = 5;
 
@@ -176,7 +181,9 @@ Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, rocksdb::Env* env) {
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  // Few threads read: few shards, so that none is too small for what is read often.
+  constexpr int kCacheShardBits = 3;
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
     descriptors.emplace_back(kFamilyNames[i],
