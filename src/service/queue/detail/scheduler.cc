@@ -395,7 +395,8 @@ std::optional<RowChange> Scheduler::due_change(const QueueRow& row, Reach reach)
     change.happening.event = QueueEvent::lane_opened;
     return change;
   }
-  if (reach == Reach::due && row.next_action_at > now) return std::nullopt;
+  // Also when a lane reaches ahead: the row may have been held since the index said that it waits.
+  if (row.next_action_at > now) return std::nullopt;
   if (row.state == QueueState::in_flight) return lease_change(row);
   if (row.expires_at <= now) {
     change.happening.event = QueueEvent::expire;
