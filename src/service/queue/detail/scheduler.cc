@@ -329,10 +329,15 @@ rt::Task<void> Scheduler::place_slowly(SlowRoute held, MessageFacts facts, Queue
   group.taken.push_back(std::move(taken));
   Placed placed;
   const Status got = co_await read_rows(group, placed);
-  // What cannot be read is the auditor's; what has changed is due still, or will be, and is read
-  // again.
-  if (!got.has_value() || placed.rows.empty() || placed.rows.front() != row) {
+  // What cannot be read is the auditor's. What has changed is let go, so that it is taken again as
+  // soon as it is due: perhaps somebody has just asked for an attempt.
+  if (!got.has_value() || placed.rows.empty()) {
     for (Taken& left : group.taken) left.abandon();
+    co_return;
+  }
+  if (placed.rows.front() != row) {
+    group.taken.clear();
+    hint_.wake();
     co_return;
   }
   place_resting(placed, row, std::move(group.taken.front()), std::move(*found));
