@@ -40,6 +40,9 @@ namespace ph::rt_sim {
 
 struct SimulationOptions {
   Time start = Time::from_unix_s(1'795'219'200);  // 2026-11-21T00:00:00Z
+  // What the monotonic clock shows at the start. Not zero, so that a default Instant lies in the
+  // past as it does on a real machine; shortly before 2^32 ms to see a 32-bit tick roll over.
+  Instant monotonic_start = Instant::from_us(1'000'000'000);
   // Reaching either limit is a finding and ends the run: the program is livelocked.
   uint64_t steps_max = 20'000'000;
   uint64_t steps_per_instant_max = 500'000;

@@ -10,8 +10,6 @@
 namespace ph::rt_sim::detail {
 namespace {
 
-// Not zero, so that a default Instant lies in the past as it does on a real machine.
-constexpr Instant kFirstInstant = Instant::from_us(1'000'000'000);
 constexpr size_t kFindingsMax = 100;
 
 std::string describe(const SimLoop& loop, const rt::Activity& activity, Instant now) {
@@ -30,7 +28,7 @@ World::World(Random random, SimulationOptions options)
     : options_(options),
       seeds_(random),
       schedule_(seeds_.fork()),
-      now_(kFirstInstant),
+      now_(options.monotonic_start),
       callbacks_(events_) {}
 
 World::~World() {
@@ -38,7 +36,7 @@ World::~World() {
   PH_CHECK(on_its_way_ == 0);
 }
 
-Time World::wall() const { return options_.start + (now_ - kFirstInstant) + wall_step_; }
+Time World::wall() const { return options_.start + (now_ - options_.monotonic_start) + wall_step_; }
 
 uint64_t World::enlist(SimLoop& loop) {
   loops_.push_back(&loop);
