@@ -41,6 +41,20 @@ bool is_too_late(const QueueRow& row, const RowChange& change, uint64_t owner) {
   return !is_success(change.happening.event) || row.state == QueueState::in_flight;
 }
 
+bool names_every_row(const std::vector<RowChange>& changes) {
+  return changes.size() == 1 && changes.front().index == kEveryRow;
+}
+
+std::vector<RowChange> change_for_each(const std::vector<QueueRow>& rows, const RowChange& change) {
+  std::vector<RowChange> out;
+  for (const QueueRow& row : rows) {
+    if (model::is_end(row.state)) continue;
+    out.push_back(change);
+    out.back().index = row.index;
+  }
+  return out;
+}
+
 // What the sender is to be told of a row that has just become `row` (RFC 3461 section 4.1, 6).
 std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& change) {
   const model::Notify& notify = row.recipient.notify;
@@ -159,6 +173,7 @@ rt::Task<Result<Applied>> Clerk::apply(model::QueueId id, std::vector<RowChange>
   Draft draft;
   draft.id = id;
   PH_CO_TRY_STATUS(co_await read(draft, changes, known));
+  if (names_every_row(changes)) changes = change_for_each(draft.rows, changes.front());
   step_rows(draft, changes);
   for (const RowChange& change : changes) {
     const bool expands = change.happening.event == QueueEvent::expand ||
@@ -192,6 +207,10 @@ rt::Task<Status> Clerk::read(Draft& draft, const std::vector<RowChange>& changes
     co_return Status{};
   }
   PH_CO_TRY(draft.facts, co_await core_.ledger.message(draft.id));
+  if (names_every_row(changes)) {
+    PH_CO_TRY(draft.rows, co_await core_.ledger.rows(draft.id, 0, draft.facts.recipients));
+    co_return Status{};
+  }
   for (const RowChange& change : changes) {
     auto row = co_await core_.ledger.row(draft.id, change.index);
     if (row.has_value()) {

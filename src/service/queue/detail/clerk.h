@@ -10,6 +10,10 @@
 
 namespace ph::queue {
 
+// Instead of a row's index: every row of the message that has not ended when its guard is taken, so
+// that members which an alias has just got are not left out.
+inline constexpr uint32_t kEveryRow = UINT32_MAX;
+
 struct RowChange {
   uint32_t index = 0;
   model::QueueHappening happening;

@@ -112,10 +112,20 @@ rt::Task<Result<Explanation>> Desk::control(ControlRequest request, rt::Deadline
     changes.back().index = row.index;
   }
   if (changes.empty()) co_return fail(kNotPossible, refusal);
+  if (!request.recipient.has_value() && request.command != Command::redirect) {
+    changes.resize(1);  // also what an alias has expanded to meanwhile
+    changes.front().index = kEveryRow;
+  }
   PH_CO_TRY(const Applied applied,
             co_await clerk_.apply(request.id, std::move(changes), nullptr, deadline));
-  if (applied.changed == 0) co_return fail(kNotPossible, applied.refusal);
-  if (request.command == Command::retry) reopen_lanes(rows);
+  if (applied.changed == 0) {
+    co_return fail(kNotPossible, applied.refusal.empty() ? refusal : applied.refusal);
+  }
+  if (request.command == Command::retry) {
+    reopen_lanes(rows);
+    // Whatever was under way for them, an old look-up above all, is not waited for.
+    for (const QueueRow& row : rows) core_.window.drop({row.id, row.index});
+  }
   core_.ports.log.info("queue.command", {{"id", model::to_text(request.id)},
                                          {"command", to_text(request.command)},
                                          {"by", printable(request.by)},
