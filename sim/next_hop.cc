@@ -16,8 +16,9 @@ namespace {
 constexpr Duration kPatience = Duration::minutes(5);
 constexpr Duration kStall = Duration::minutes(30);
 constexpr size_t kSessionsMax = 200;
-constexpr std::array<std::string_view, 6> kStepNames = {"greeting",  "hello", "sender",
-                                                        "recipient", "data",  "final"};
+constexpr std::array<std::string_view, 8> kStepNames = {
+    "greeting", "hello", "tls", "handshake", "sender", "recipient", "data", "final"};
+constexpr std::string_view kNoServerHello = "This is no ServerHello.\r\n";
 
 }  // namespace
 
@@ -71,6 +72,10 @@ class NextHop::Session {
           co_await rt::sleep(loop_, loop_.in(hop_.conduct_.think), "a slow hop's thoughts");
         }
         if (act == HopRule::Act::drop) over_ = true;
+        if (handshakes_ && act == HopRule::Act::answer) {
+          co_await shake_hands();
+          over_ = true;
+        }
         if (act == HopRule::Act::stall) {
           co_await rt::sleep(loop_, loop_.in(kStall), "nothing, as a stalled hop does");
           over_ = true;
@@ -88,6 +93,7 @@ class NextHop::Session {
   static smtp::ServerOptions options(const NextHop& hop) {
     smtp::ServerOptions out;
     out.host = hop.name();
+    out.offer_starttls = hop.conduct_.offers_tls;
     return out;
   }
 
@@ -101,6 +107,24 @@ class NextHop::Session {
       return {};
     }
     return wire_.input().substr(0, *limit - octets_);
+  }
+
+  // Says 220 and waits for the ClientHello; what follows is no TLS.
+  rt::Task<void> shake_hands() {
+    std::string out = engine_.take_output();
+    const Status told = co_await wire_.send(std::move(out), loop_.in(kPatience));
+    if (!told.has_value()) co_return;
+    const auto heard = co_await wire_.fill(loop_.in(kPatience));
+    if (!heard.has_value()) co_return;
+    const HopRule::Act next = act(HopStep::handshake, {});
+    if (next == HopRule::Act::drop) co_return;
+    if (next == HopRule::Act::stall) {
+      co_await rt::sleep(loop_, loop_.in(kStall), "nothing, as a stalled hop does");
+      co_return;
+    }
+    hop_.say_("says in the clear what should be TLS");
+    const Status sent = co_await wire_.send(std::string(kNoServerHello), loop_.in(kPatience));
+    static_cast<void>(sent);  // the peer may have gone meanwhile
   }
 
   rt::Task<Status> shift() {
@@ -117,6 +141,10 @@ class NextHop::Session {
   HopRule::Act on_event(const smtp::ServerEvent& event) {
     if (std::holds_alternative<smtp::Connected>(event)) return act(HopStep::greeting, {});
     if (std::holds_alternative<smtp::Hello>(event)) return act(HopStep::hello, {});
+    if (std::holds_alternative<smtp::StartTls>(event)) {
+      handshakes_ = !is_refusal(HopStep::tls, {});
+      return act(HopStep::tls, {});
+    }
     if (std::holds_alternative<smtp::MailFrom>(event)) {
       recipients_.clear();
       content_.clear();
@@ -153,11 +181,12 @@ class NextHop::Session {
   HopRule::Act act(HopStep step, std::string_view recipient) {
     if (!std::exchange(has_chosen_, false)) chosen_ = hop_.rule_for(step, recipient);
     if (!chosen_.has_value()) {
-      engine_.accept();
+      if (step != HopStep::handshake) engine_.accept();
       return HopRule::Act::answer;
     }
     switch (chosen_->act) {
       case HopRule::Act::answer:
+        if (step == HopStep::handshake) break;  // there is no reply in a handshake
         hop_.say_("answers " + smtp::to_text(chosen_->reply) + " at " + std::string(to_text(step)));
         engine_.answer(chosen_->reply);
         break;
@@ -178,6 +207,7 @@ class NextHop::Session {
   std::string content_;
   std::optional<HopRule> chosen_;  // by is_refusal, for the act() that follows
   bool has_chosen_ = false;
+  bool handshakes_ = false;
   bool over_ = false;
 };
 
@@ -246,6 +276,7 @@ void NextHop::take(const std::string& marker, const std::vector<std::string>& re
   say_("takes " + (marker.empty() ? std::string("a message without a marker") : marker));
   if (loses_messages_) return;
   ++taken_total_;
+  take_hook_();
   for (const std::string& recipient : recipients) ++taken_[{marker, to_lower(recipient)}];
 }
 

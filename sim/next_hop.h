@@ -24,12 +24,14 @@ namespace ph::sim {
 
 inline constexpr uint16_t kSmtpPort = 25;
 
-enum class HopStep : uint8_t { greeting, hello, sender, recipient, data, final };
+// tls: the peer said STARTTLS. handshake: it was told to go on (220) and begins to.
+enum class HopStep : uint8_t { greeting, hello, tls, handshake, sender, recipient, data, final };
 std::string_view to_text(HopStep step);
 std::optional<HopStep> hop_step_named(std::string_view name);
 
 // At `step`, `times` times: answer, say nothing any more, or drop the connection. At `final`, stall
-// and drop come after the message was taken: its answer is lost.
+// and drop come after the message was taken: its answer is lost. An answer at `handshake` is text
+// in the clear where TLS should be.
 struct HopRule {
   enum class Act : uint8_t { answer, stall, drop };
   HopStep step = HopStep::recipient;
@@ -46,7 +48,9 @@ struct HopConduct {
   std::vector<HopRule> rules;                // the first that fits acts
   Duration think;                            // before each answer
   std::optional<uint64_t> drop_after_bytes;  // of what the client sends in one connection
-  bool loses_messages = false;               // says 250 and forgets: what tests of the tests need
+  // Offers STARTTLS, which it cannot do: without a rule it says 220 and then sends what is no
+  // ServerHello.
+  bool offers_tls = false;
 };
 
 class NextHop {
@@ -64,6 +68,8 @@ class NextHop {
   void set_conduct(HopConduct conduct) { conduct_ = std::move(conduct); }
   HopConduct& conduct() { return conduct_; }
   void set_door(Door door);
+  // Called when it has taken a message, in the middle of the simulation's step.
+  void set_take_hook(std::function<void()> hook) { take_hook_ = std::move(hook); }
   void heal();  // the door open, no rules
   // Says 250 and forgets from now on: what tests of the tests need.
   void lose_messages() { loses_messages_ = true; }
@@ -86,6 +92,7 @@ class NextHop {
   Random random_;
   Say say_;
   HopConduct conduct_;
+  std::function<void()> take_hook_ = [] {};
   Door door_ = Door::open;
   bool loses_messages_ = false;
   std::map<std::pair<std::string, std::string>, size_t> taken_;  // marker, recipient

@@ -18,10 +18,17 @@ constexpr Duration kBootAgain = Duration::seconds(5);
 constexpr Duration kReadMax = Duration::minutes(2);
 constexpr uint64_t kReadBytes = 64 * 1024;
 
-kv_mem::MemDiskOptions disk_options(uint64_t seed) {
+kv_mem::MemDiskOptions disk_options(const WorldOptions& options) {
   kv_mem::MemDiskOptions out;
-  out.seed = seed;
+  out.seed = options.seed;
+  out.read_max = options.disk_read_max;
   return out;
+}
+
+std::shared_ptr<const tls::Context> no_trust() {
+  auto made = tls::Context::client({});
+  PH_CHECK(made.has_value());
+  return std::make_shared<const tls::Context>(std::move(*made));
 }
 
 rt::Task<Status> read_folder(store::Mailbox& mailbox, store::FolderId folder,
@@ -91,7 +98,7 @@ class World::WorldLog final : public obs::Log {
 struct World::Program {
   Program(World& world, rt::Runtime& runtime)
       : store(world.disk_),
-        server({runtime, store, world.schema_, *world.log_, metrics, {}, {}}),
+        server({runtime, store, world.schema_, *world.log_, metrics, {nullptr, world.trust_}, {}}),
         scope(*runtime.loops().front(), "server") {}
   kv_mem::MemStore store;
   obs::Metrics metrics;
@@ -102,7 +109,8 @@ struct World::Program {
 
 World::World(WorldOptions options)
     : options_(std::move(options)),
-      disk_(disk_options(options_.seed)),
+      disk_(disk_options(options_)),
+      trust_(no_trust()),
       log_(std::make_unique<WorldLog>(*this)),
       simulation_(std::make_unique<rt_sim::Simulation>(options_.seed, options_.simulation)) {
   app::add_all_settings(schema_);
@@ -268,11 +276,12 @@ Status World::add_alias(directory::Alias alias) {
   return ask(std::move(task)).value_or(fail(rt::kTimedOut));
 }
 
-NextHop& World::add_hop(std::string name, const std::vector<std::string>& domains) {
+NextHop& World::add_hop(std::string name, const std::vector<std::string>& domains,
+                        uint16_t preference) {
   rt_sim::Host& host = simulation_->add_host({.name = name, .loops = 1});
   rt_sim::Dns& dns = simulation_->dns();
   dns.add_address(name, host.ipv4());
-  for (const std::string& domain : domains) dns.add_mx(domain, 10, name);
+  for (const std::string& domain : domains) dns.add_mx(domain, preference, name);
   const uint64_t seed = simulation_->random().next();
   auto hop = std::make_unique<NextHop>(host, seed,
                                        [this, name](const std::string& what) { say(name, what); });
@@ -284,6 +293,12 @@ NextHop* World::find_hop(std::string_view name) {
   const auto at =
       std::ranges::find_if(hops_, [name](const auto& hop) { return hop->name() == name; });
   return at == hops_.end() ? nullptr : at->get();
+}
+
+size_t World::taken(std::string_view marker, std::string_view recipient) const {
+  size_t count = 0;
+  for (const auto& hop : hops_) count += hop->taken(marker, recipient);
+  return count;
 }
 
 // ---- letters ----
@@ -310,7 +325,8 @@ bool World::has_sending() const {
 
 // ---- questions ----
 
-void World::spawn_on_server(rt::Task<void> task) {
+void World::pose(rt::Task<void> task) {
+  PH_CHECK(is_serving());
   program()->scope.spawn("a question", std::move(task));
 }
 

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "app/server.h"
+#include "codec/tls/context.h"
 #include "config/setting.h"
 #include "kv_mem/store.h"
 #include "obs/log.h"
@@ -46,6 +47,7 @@ struct WorldOptions {
   // Everything that happens, one line each, with its time since start(); none: nothing is said.
   std::function<void(const std::string&)> say = nullptr;
   obs::Level say_log_from = obs::Level::warning;  // of the server's own log
+  Duration disk_read_max;                         // reads wait a random time up to this
   rt_sim::SimulationOptions simulation = {};
 };
 
@@ -74,10 +76,13 @@ class World {
   Status add_account(std::string address);
   Status add_alias(directory::Alias alias);
 
-  // The hop's host, an MX record for each domain, and a route to it.
-  NextHop& add_hop(std::string name, const std::vector<std::string>& domains);
+  // The hop's host, and an MX record of this preference for each domain.
+  NextHop& add_hop(std::string name, const std::vector<std::string>& domains,
+                   uint16_t preference = 10);
   NextHop* find_hop(std::string_view name);
   const std::vector<std::unique_ptr<NextHop>>& hops() const { return hops_; }
+  // How often all hops together took this letter for this recipient.
+  size_t taken(std::string_view marker, std::string_view recipient) const;
 
   // Runs until the server serves; an error when it does not within a minute.
   Status start();
@@ -103,6 +108,9 @@ class World {
   template <class T>
   std::optional<T> ask(rt::Task<T> task, Duration limit = Duration::minutes(2));
 
+  // Begins `task` on the living server's first loop and does not wait: it ends with the server.
+  void pose(rt::Task<void> task);
+
   // What the server says of one letter ("runs"): nothing if it knows none, or does not serve.
   std::vector<queue::Explanation> explain(std::string_view marker);
   // The octets of every message in the account's folders ("runs").
@@ -117,11 +125,12 @@ class World {
   void on_commit(const kv_mem::CrashPoint& point);
   Program* program() const;
   bool run_asked(const std::function<bool()>& answered, Duration limit);
-  void spawn_on_server(rt::Task<void> task);
 
   WorldOptions options_;
   config::Schema schema_;
   kv_mem::MemDisk disk_;
+  // Nothing can be verified with it; shared by the server's lives.
+  std::shared_ptr<const tls::Context> trust_;
   std::unique_ptr<WorldLog> log_;
   std::vector<std::pair<std::string, std::string>> first_settings_;
   std::vector<std::string> first_accounts_;
@@ -152,7 +161,7 @@ std::optional<T> World::ask(rt::Task<T> task, Duration limit) {
   if (!is_serving()) return std::nullopt;
   // Shared: a task that is too late outlives this call.
   auto out = std::make_shared<std::optional<T>>();
-  spawn_on_server(detail::keep_answer<T>(std::move(task), out));
+  pose(detail::keep_answer<T>(std::move(task), out));
   run_asked([&out] { return out->has_value(); }, limit);
   return std::move(*out);
 }

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::array kSteps = {HopStep::greeting,  HopStep::hello, HopStep::sender,
                                HopStep::recipient, HopStep::data,  HopStep::final};
+// A 32-bit count of milliseconds begins anew.
+constexpr Instant kTickWrap = Instant::from_us((int64_t{1} << 32) * 1000);
 
 // Makes one plan; each function adds one kind of thing.
 class Planner {
@@ -30,8 +32,16 @@ class Planner {
     times(random_.below(4), [this] { add_kill(); });
     times(random_.below(3), [this] { add_setting_change(); });
     if (random_.chance(30)) add_clock_step();
-    if (random_.chance(20)) add_dns_fault();
+    if (random_.chance(25)) add_dns_fault();
     if (random_.chance(20)) add_freeze();
+    if (random_.chance(20)) add_tls_fault();
+    if (random_.chance(20)) add_route_change();
+    if (random_.chance(70)) add_orders();
+    if (random_.chance(20)) add_tick_wrap();
+    if (random_.chance(20) && moments_.size() <= 60) {  // a crowd would take hours
+      plan_.disk_read_max = random_.between(Duration(), Duration::milliseconds(200));
+    }
+    if (random_.chance(4)) add_revival();
     std::ranges::sort(plan_.actions, {}, &Action::when);
     return std::move(plan_);
   }
@@ -47,7 +57,8 @@ class Planner {
   }
   Duration moment() { return random_.between(Duration(), plan_.length); }
   void at(Duration when, std::function<void(World&)> act) {
-    plan_.actions.push_back({when, std::move(act)});
+    plan_.actions.push_back(
+        {when, [act = std::move(act)](World& world, Administrator&) { act(world); }});
   }
   // `begin` at some moment, `end` a while later.
   void span(Duration length_max, std::function<void(World&)> begin,
@@ -61,7 +72,10 @@ class Planner {
     const int64_t hops = random_.between(1, 5);
     for (int64_t i = 1; i <= hops; ++i) {
       const std::string domain = "hop" + std::to_string(i) + ".example";
-      plan_.hops.emplace_back("mx." + domain, domain);
+      plan_.hops.push_back({"mx." + domain, domain});
+      if (!random_.chance(20)) continue;
+      const uint16_t preference = random_.chance(50) ? 10 : 20;
+      plan_.hops.push_back({"backup." + domain, domain, preference});
     }
     const int64_t accounts = random_.between(1, 4);
     for (int64_t i = 1; i <= accounts; ++i) {
@@ -71,7 +85,7 @@ class Planner {
     for (uint64_t i = 0; i < aliases; ++i) {
       std::set<std::string> targets = {pick(plan_.accounts)};
       if (random_.chance(60)) targets.insert(pick(plan_.accounts));
-      if (random_.chance(60)) targets.insert("member@" + pick(plan_.hops).second);
+      if (random_.chance(60)) targets.insert("member@" + pick(plan_.hops).domain);
       plan_.aliases.push_back(
           {"list" + std::to_string(i) + "@example.org", {targets.begin(), targets.end()}});
     }
@@ -104,7 +118,7 @@ class Planner {
   }
 
   std::string foreign(std::string_view local) {
-    return std::string(local) + "@" + pick(plan_.hops).second;
+    return std::string(local) + "@" + pick(plan_.hops).domain;
   }
   std::string recipient() {
     const uint64_t dice = random_.below(100);
@@ -140,11 +154,20 @@ class Planner {
   }
 
   void add_letters() {
-    const int64_t letters = random_.chance(10) ? random_.between(30, 60) : random_.between(5, 25);
+    const uint64_t dice = random_.below(1000);
+    int64_t letters = random_.between(1, 20);
+    if (dice < 80) letters = random_.between(21, 60);
+    if (dice < 12) letters = random_.between(100, 500);
+    // Half of the crowds come at once, the others as they like.
+    const bool at_once = letters > 20 && random_.chance(50);
+    const Duration crowd = moment();
     for (int64_t i = 1; i <= letters; ++i) {
       Letter letter{"m" + std::to_string(i), sender(), recipients(), 200};
-      if (random_.chance(10)) letter.size_bytes = random_.below(40'000);
-      at(moment(), [letter](World& world) { world.send(letter); });
+      if (random_.chance(10)) letter.size_bytes = random_.below(letters > 60 ? 2'000 : 40'000);
+      const Duration when =
+          at_once ? crowd + random_.between(Duration(), Duration::seconds(5)) : moment();
+      at(when, [letter](World& world) { world.send(letter); });
+      moments_.push_back({when, letter.marker});
     }
   }
 
@@ -158,7 +181,7 @@ class Planner {
       out.reply = {451, {4, 3, 0}, "Not now, by the seed"};
     } else if (dice < 60) {
       out.reply = {554, {5, 7, 0}, "Never, by the seed"};
-      plan_.hops_may_refuse = true;
+      plan_.may_fail = true;
     } else if (dice < 80) {
       out.act = HopRule::Act::stall;
     } else {
@@ -168,7 +191,8 @@ class Planner {
   }
 
   void add_hop_fault() {
-    const auto [name, domain] = pick(plan_.hops);
+    const std::string name = pick(plan_.hops).name;
+    const std::string domain = domain_of(name);
     const auto heal = [name, domain](World& world) {
       world.find_hop(name)->set_conduct(usual_conduct(domain));
       world.find_hop(name)->set_door(Door::open);
@@ -190,7 +214,7 @@ class Planner {
   }
 
   void add_partition() {
-    const std::string peer = random_.chance(70) ? pick(plan_.hops).first : "client";
+    const std::string peer = random_.chance(70) ? pick(plan_.hops).name : "client";
     const rt_sim::Link link{std::string(kServerHost), peer};
     span(
         Duration::minutes(4), [link](World& w) { w.simulation().network().partition(link); },
@@ -231,34 +255,143 @@ class Planner {
   }
 
   void add_setting_change() {
-    std::pair<std::string, std::string> change = {"queue.schedule", schedule()};
-    if (random_.chance(30)) change = {"queue.jitter", std::to_string(random_.below(30))};
+    std::pair<std::string, std::string> changed = {"queue.schedule", schedule()};
+    if (random_.chance(30)) changed = {"queue.jitter", std::to_string(random_.below(30))};
     if (random_.chance(20)) {
-      change = {"queue.lane-connections", std::to_string(random_.between(1, 6))};
+      changed = {"queue.lane-connections", std::to_string(random_.between(1, 6))};
     }
-    at(moment(), [change](World& world) {
-      if (!world.is_serving()) return;
-      const Status done = world.set(change.first, change.second);
-      world.say("world", change.first + " = " + change.second +
-                             (done.has_value() ? "" : ": " + done.error().to_text()));
-    });
+    at(moment(), [changed](World& world) { change(world, changed.first, changed.second); });
   }
 
   void add_clock_step() {
-    const Duration by = random_.between(Duration::hours(-2), Duration::hours(2));
-    at(moment(), [by](World& world) {
-      world.say("world", "wall clocks step by " + std::to_string(by.s()) + " s");
-      world.simulation().step_wall(by);
-    });
+    Duration by = random_.between(Duration::hours(-2), Duration::hours(2));
+    if (random_.chance(40)) by = Duration::hours(random_.chance(50) ? 1 : -1);
+    plan_.actions.push_back({moment(), [by](World& world, Administrator& administrator) {
+                               world.say("world",
+                                         "wall clocks step by " + std::to_string(by.s()) + " s");
+                               world.simulation().step_wall(by);
+                               administrator.clock_stepped();
+                             }});
   }
 
   void add_dns_fault() {
-    const std::string domain = pick(plan_.hops).second;
-    const auto kind = random_.chance(50) ? rt_sim::DnsFault::Kind::server_failure
-                                         : rt_sim::DnsFault::Kind::silence;
+    const std::string domain = pick(plan_.hops).domain;
+    const uint64_t dice = random_.below(100);
+    auto kind = rt_sim::DnsFault::Kind::server_failure;
+    if (dice < 50) kind = rt_sim::DnsFault::Kind::silence;
+    if (dice < 8) kind = rt_sim::DnsFault::Kind::no_such_name;
+    if (kind == rt_sim::DnsFault::Kind::no_such_name) plan_.may_fail = true;
     at(moment(), [domain, kind](World& world) {
       world.simulation().dns().set_fault(domain, {kind, Duration()});
     });
+  }
+
+  // The world's hops cannot do TLS: some offer it all the same, and sometimes nothing else is
+  // wanted.
+  void add_tls_fault() {
+    const std::string name = pick(plan_.hops).name;
+    HopConduct conduct = usual_conduct(domain_of(name));
+    conduct.offers_tls = true;
+    HopRule rule;
+    rule.step = random_.chance(50) ? HopStep::tls : HopStep::handshake;
+    rule.act = random_.chance(50) ? HopRule::Act::stall : HopRule::Act::drop;
+    if (rule.step == HopStep::tls && random_.chance(40)) {
+      rule.act = HopRule::Act::answer;
+      rule.reply = {454, {4, 7, 0}, "TLS not available, by the seed"};
+    }
+    if (random_.chance(70)) conduct.rules.push_back(std::move(rule));
+    span(
+        Duration::minutes(8),
+        [name, conduct](World& world) { world.find_hop(name)->set_conduct(conduct); },
+        [name, usual = usual_conduct(domain_of(name))](World& world) {
+          world.find_hop(name)->set_conduct(usual);
+        });
+    if (!random_.chance(30)) return;
+    plan_.requires_tls = true;
+    span(
+        Duration::minutes(5), [](World& world) { change(world, "route.require_tls", "on"); },
+        [](World& world) { change(world, "route.require_tls", "off"); });
+  }
+
+  // Another way for one domain, or for all: to a hop that takes it as well.
+  void add_route_change() {
+    const std::string& relay = pick(plan_.hops).name;
+    const bool all = random_.chance(50);
+    const std::string setting = all ? "route.smart_host" : "route.domains";
+    const std::string value = all ? relay + ":25" : pick(plan_.hops).domain + "=" + relay + ":25";
+    span(
+        Duration::minutes(10), [setting, value](World& world) { change(world, setting, value); },
+        [setting](World& world) { change(world, setting, ""); });
+  }
+
+  // At any moment, just after a letter came, and for many letters at once.
+  void add_orders() {
+    times(random_.below(8), [this] { add_order(moment(), {}); });
+    for (const auto& [when, marker] : moments_) {
+      if (!random_.chance(25)) continue;
+      add_order(when + random_.between(Duration(), Duration::seconds(2)), marker);
+    }
+    if (random_.chance(50)) plan_.ambushes = random_.below(10) + 1;
+    plan_.ambush_seed = random_.next();
+    if (!random_.chance(40)) return;
+    const Duration storm = moment();
+    times(random_.below(20), [this, storm] {
+      add_order(storm + random_.between(Duration(), Duration::seconds(3)), {});
+    });
+  }
+  // For a letter that was sent by then, unless it is named.
+  void add_order(Duration when, const std::string& marker) {
+    Order order;
+    const uint64_t dice = random_.below(100);
+    order.command = dice < 45   ? queue::Command::hold
+                    : dice < 65 ? queue::Command::release
+                    : dice < 90 ? queue::Command::retry
+                                : queue::Command::remove;
+    order.marker = marker;
+    order.hold_for = random_.between(Duration::seconds(5), Duration::minutes(10));
+    if (random_.chance(30)) order.recipient = static_cast<uint32_t>(random_.below(3));
+    const uint64_t choice = random_.next();
+    plan_.actions.push_back({when, [order, choice](World& world, Administrator& administrator) {
+                               if (world.sent().empty()) return;
+                               Order given = order;
+                               const auto at =
+                                   std::next(world.sent().begin(),
+                                             static_cast<int64_t>(choice % world.sent().size()));
+                               if (given.marker.empty()) given.marker = at->first;
+                               administrator.give(std::move(given));
+                             }});
+  }
+
+  // A hop is dead for half the time and then lives, with many letters waiting for it, and as soon
+  // as it has taken the first of them the others are held.
+  void add_revival() {
+    const std::string name = plan_.hops.front().name;
+    const std::string domain = plan_.hops.front().domain;
+    plan_.settings.emplace_back("queue.schedule", "300 s");
+    plan_.ambushes = 10;
+    plan_.disk_read_max = Duration::milliseconds(100);
+    at(Duration(), [name](World& world) { world.find_hop(name)->set_door(Door::closed); });
+    for (int i = 1; i <= 15; ++i) {
+      const Letter letter{"waiter" + std::to_string(i), {}, {"w@" + domain}, 100};
+      at(moment() / 3, [letter](World& world) { world.send(letter); });
+    }
+    at(plan_.length / 2, [name](World& world) { world.find_hop(name)->set_door(Door::open); });
+  }
+
+  void add_tick_wrap() {
+    const Duration before = random_.chance(50) ? Duration::seconds(10) : moment();
+    plan_.monotonic_start = kTickWrap - before;
+  }
+
+  std::string domain_of(const std::string& hop) {
+    return std::ranges::find(plan_.hops, hop, &PlannedHop::name)->domain;
+  }
+
+  static void change(World& world, const std::string& name, const std::string& value) {
+    if (!world.is_serving()) return;
+    const Status done = world.set(name, value);
+    world.say("world",
+              name + " = " + value + (done.has_value() ? "" : ": " + done.error().to_text()));
   }
 
   void add_freeze() {
@@ -268,6 +401,7 @@ class Planner {
 
   Random random_;
   Plan plan_;
+  std::vector<std::pair<Duration, std::string>> moments_;  // when which letter is sent
 };
 
 }  // namespace

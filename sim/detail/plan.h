@@ -9,26 +9,38 @@
 #include <vector>
 
 #include "base/random.h"
+#include "sim/detail/administrator.h"
 #include "sim/world.h"
 
 namespace ph::sim {
 
 struct Action {
   Duration when;  // since the start
-  std::function<void(World&)> act;
+  std::function<void(World&, Administrator&)> act;
+};
+
+struct PlannedHop {
+  std::string name;
+  std::string domain;  // several may serve the same
+  uint16_t preference = 10;
 };
 
 struct Plan {
   std::vector<std::pair<std::string, std::string>> settings;
   std::vector<std::string> accounts;
   std::vector<directory::Alias> aliases;
-  std::vector<std::pair<std::string, std::string>> hops;  // name, domain
-  std::vector<Action> actions;                            // rising
-  Duration length;                                        // of the time with faults
+  std::vector<PlannedHop> hops;
+  std::vector<Action> actions;  // rising
+  Duration length;              // of the time with faults
   bool rough_network = false;
   bool rough_dns = false;
-  bool hops_may_refuse = false;  // 5xx at random: rows may fail
+  bool may_fail = false;  // 5xx at random, a domain that seems not to exist: rows may fail
   bool may_expire = false;
+  bool requires_tls = false;  // for a while
+  size_t ambushes = 0;        // takings by hops at which letters that wait are held
+  uint64_t ambush_seed = 0;
+  Duration disk_read_max;
+  Instant monotonic_start = Instant::from_us(1'000'000'000);
 };
 
 // Recipients that every hop refuses for good, and a domain that does not exist.

@@ -1,0 +1,74 @@
+// Administrators: they give commands to letters in any state, several at once, and remember what
+// they were answered. An answered hold lasts until its end, a later command, expiry, or the success
+// of the attempt that was running; a removal lasts for ever. That is checked against the table.
+//
+// Commands run beside everything else and die with the server. Outlives the world's simulation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sim/world.h"
+
+namespace ph::sim {
+
+struct Order {
+  queue::Command command = queue::Command::hold;
+  std::string marker;                   // of the letter
+  std::optional<uint32_t> recipient{};  // absent: the whole message
+  Duration hold_for;                    // hold
+};
+
+class Administrator {
+ public:
+  using Find = std::function<void(std::string)>;
+  Administrator(World& world, Find find) : world_(world), find_(std::move(find)) {}
+  Administrator(const Administrator&) = delete;
+  Administrator& operator=(const Administrator&) = delete;
+
+  // Begins to carry it out; nothing when the server is down or knows no such letter.
+  void give(Order order);
+  // Holds by the wall clock are not followed over a step of it.
+  void clock_stepped() { holds_.clear(); }
+
+  // Every row that was answered to be held or removed still is, or has a reason not to be. What was
+  // answered after `read_began` the rows cannot show yet.
+  void check(const std::vector<queue::ListedRow>& rows, Instant read_began);
+  // Whether its removal was ordered, whatever was answered.
+  bool may_be_removed(model::QueueId id, uint32_t index) const;
+  bool is_busy() const { return underway_ > 0; }
+  uint64_t answered() const { return answered_; }
+
+ private:
+  using RowName = std::pair<uint64_t, uint32_t>;  // queue id, index
+  static rt::Task<void> carry_out(Administrator& self, app::Server& server, rt::Loop& loop,
+                                  Order order);
+  void judge(const Order& order, uint64_t number, const queue::Explanation& answer);
+  void expect(const Order& order, const model::QueueRow& row);
+  void check_hold(const RowName& name, const model::QueueRow& row, std::string_view marker);
+
+  World& world_;
+  Find find_;
+  uint64_t underway_ = 0;  // orders that are being carried out
+  uint64_t answered_ = 0;
+  uint64_t numbered_ = 0;
+  std::map<uint64_t, uint64_t> newest_;  // of the orders for a message: its number
+  struct Hold {
+    Time until;
+    Time expires_at;
+    Instant answered;
+  };
+  std::map<RowName, Hold> holds_;
+  std::map<RowName, Instant> removed_;  // when that was answered
+  std::set<RowName> removals_;          // ordered; index kEvery: of the whole message
+  static constexpr uint32_t kEvery = UINT32_MAX;
+};
+
+}  // namespace ph::sim
