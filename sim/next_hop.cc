@@ -148,6 +148,8 @@ class NextHop::Session {
     if (std::holds_alternative<smtp::MailFrom>(event)) {
       recipients_.clear();
       content_.clear();
+      turn_ = hop_.next_turn();
+      hop_.message_hook_();
       return act(HopStep::sender, {});
     }
     if (const auto* rcpt = std::get_if<smtp::RcptTo>(&event)) {
@@ -172,14 +174,19 @@ class NextHop::Session {
   }
 
   bool is_refusal(HopStep step, std::string_view recipient) {
-    chosen_ = hop_.rule_for(step, recipient);
+    chosen_ = rule_at(step, recipient);
     has_chosen_ = true;
     return chosen_.has_value() && chosen_->act == HopRule::Act::answer &&
            chosen_->reply.is_negative();
   }
 
+  std::optional<HopRule> rule_at(HopStep step, std::string_view recipient) {
+    if (turn_.has_value() && turn_->step == step) return turn_;
+    return hop_.rule_for(step, recipient);
+  }
+
   HopRule::Act act(HopStep step, std::string_view recipient) {
-    if (!std::exchange(has_chosen_, false)) chosen_ = hop_.rule_for(step, recipient);
+    if (!std::exchange(has_chosen_, false)) chosen_ = rule_at(step, recipient);
     if (!chosen_.has_value()) {
       if (step != HopStep::handshake) engine_.accept();
       return HopRule::Act::answer;
@@ -205,6 +212,7 @@ class NextHop::Session {
   uint64_t octets_ = 0;
   std::vector<std::string> recipients_;
   std::string content_;
+  std::optional<HopRule> turn_;    // of the message at hand
   std::optional<HopRule> chosen_;  // by is_refusal, for the act() that follows
   bool has_chosen_ = false;
   bool handshakes_ = false;
@@ -261,6 +269,21 @@ rt::Task<void> NextHop::serve(rt::Loop& loop, std::unique_ptr<rt::Stream> stream
   co_await session.run();
 }
 
+std::optional<HopRule> NextHop::next_turn() {
+  std::deque<HopTurn>& turns = conduct_.turns;
+  if (turns.empty()) return std::nullopt;
+  HopTurn& turn = turns.front();
+  std::optional<HopRule> rule;
+  if (turn.kind == HopTurn::Kind::act) rule = turn.rule;
+  if (--turn.count > 0) return rule;
+  turns.pop_front();
+  while (!turns.empty() && turns.front().kind == HopTurn::Kind::refuse) {
+    refuse_dials_(turns.front().count);
+    turns.pop_front();
+  }
+  return rule;
+}
+
 std::optional<HopRule> NextHop::rule_for(HopStep step, std::string_view recipient) {
   for (HopRule& rule : conduct_.rules) {
     if (rule.step != step || rule.times == 0) continue;
@@ -276,7 +299,6 @@ void NextHop::take(const std::string& marker, const std::vector<std::string>& re
   say_("takes " + (marker.empty() ? std::string("a message without a marker") : marker));
   if (loses_messages_) return;
   ++taken_total_;
-  take_hook_();
   for (const std::string& recipient : recipients) ++taken_[{marker, to_lower(recipient)}];
 }
 

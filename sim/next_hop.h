@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -44,8 +45,17 @@ struct HopRule {
 
 enum class Door : uint8_t { open, closed };  // closed: connections are refused
 
+// What it does with the next `count` messages, or (refuse) with the next dials: turns follow one
+// another, over all connections; behind the last one the rules hold again.
+struct HopTurn {
+  enum class Kind : uint8_t { take, act, refuse } kind = Kind::take;
+  uint64_t count = 1;
+  HopRule rule;  // act; its step is one of a message's
+};
+
 struct HopConduct {
-  std::vector<HopRule> rules;                // the first that fits acts
+  std::vector<HopRule> rules;  // the first that fits acts
+  std::deque<HopTurn> turns;
   Duration think;                            // before each answer
   std::optional<uint64_t> drop_after_bytes;  // of what the client sends in one connection
   // Offers STARTTLS, which it cannot do: without a rule it says 220 and then sends what is no
@@ -68,9 +78,11 @@ class NextHop {
   void set_conduct(HopConduct conduct) { conduct_ = std::move(conduct); }
   HopConduct& conduct() { return conduct_; }
   void set_door(Door door);
-  // Called when it has taken a message, in the middle of the simulation's step.
-  void set_take_hook(std::function<void()> hook) { take_hook_ = std::move(hook); }
+  // Called when a message begins, in the middle of the simulation's step.
+  void set_message_hook(std::function<void()> hook) { message_hook_ = std::move(hook); }
   void heal();  // the door open, no rules
+  // Makes the next dials to it fail; set by who owns the network.
+  void set_refusal(std::function<void(uint64_t)> refuse) { refuse_dials_ = std::move(refuse); }
   // Says 250 and forgets from now on: what tests of the tests need.
   void lose_messages() { loses_messages_ = true; }
 
@@ -85,6 +97,7 @@ class NextHop {
   std::shared_ptr<void> boot(rt::Runtime& runtime);
   rt::Task<void> accept_all(Program& program);
   rt::Task<void> serve(rt::Loop& loop, std::unique_ptr<rt::Stream> stream);
+  std::optional<HopRule> next_turn();
   std::optional<HopRule> rule_for(HopStep step, std::string_view recipient);
   void take(const std::string& marker, const std::vector<std::string>& recipients);
 
@@ -92,7 +105,8 @@ class NextHop {
   Random random_;
   Say say_;
   HopConduct conduct_;
-  std::function<void()> take_hook_ = [] {};
+  std::function<void()> message_hook_ = [] {};
+  std::function<void(uint64_t)> refuse_dials_ = [](uint64_t) {};
   Door door_ = Door::open;
   bool loses_messages_ = false;
   std::map<std::pair<std::string, std::string>, size_t> taken_;  // marker, recipient

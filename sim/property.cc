@@ -130,13 +130,13 @@ bool Run::begin() {
   return started.has_value();
 }
 
-// A hop takes a message, so its lane lives: just then what waits for it is held.
+// A message begins at a hop, so its lane lives: just then what waits for it is held.
 void Run::lay_ambush() {
   for (const auto& hop : world_.hops()) {
-    hop->set_take_hook([this] {
+    hop->set_message_hook([this] {
       if (plan_.ambushes == 0) return;
       --plan_.ambushes;
-      const Duration later = ambush_random_.between(Duration(), plan_.disk_read_max * 2);
+      const Duration later = ambush_random_.between(Duration(), Duration::milliseconds(300));
       world_.simulation().after(later, [this] {
         size_t held = 0;
         for (const auto& [marker, sent] : world_.sent()) {

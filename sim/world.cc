@@ -285,6 +285,12 @@ NextHop& World::add_hop(std::string name, const std::vector<std::string>& domain
   const uint64_t seed = simulation_->random().next();
   auto hop = std::make_unique<NextHop>(host, seed,
                                        [this, name](const std::string& what) { say(name, what); });
+  hop->set_refusal([this, name](uint64_t dials) {
+    say(name, "refuses the next " + std::to_string(dials) + " connections");
+    rt_sim::Fault refused;
+    refused.dial = rt_sim::DialFault::refuse;
+    simulation_->network().set_fault({std::string(kServerHost), name}, refused, dials);
+  });
   hops_.push_back(std::move(hop));
   return *hops_.back();
 }

@@ -47,7 +47,7 @@ struct WorldOptions {
   // Everything that happens, one line each, with its time since start(); none: nothing is said.
   std::function<void(const std::string&)> say = nullptr;
   obs::Level say_log_from = obs::Level::warning;  // of the server's own log
-  Duration disk_read_max;                         // reads wait a random time up to this
+  Duration disk_read_max = {};                    // reads wait a random time up to this
   rt_sim::SimulationOptions simulation = {};
 };
 

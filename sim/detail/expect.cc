@@ -8,91 +8,11 @@
 #include "model/queue_row.h"
 #include "service/queue/queue.h"
 #include "sim/detail/stage.h"
+#include "sim/detail/wanted.h"
 
 namespace ph::sim {
-namespace {
 
 using model::QueueRow;
-
-// What is expected of the rows of one letter.
-struct Wanted {
-  model::QueueState state = model::QueueState::ready;
-  std::string recipient;  // "": of all
-  std::optional<model::QueueReason> reason;
-  std::optional<Duration> next_within;
-  std::optional<Duration> expires_within;
-  std::optional<uint64_t> attempts_min;
-  std::optional<uint64_t> attempts_max;
-  std::string reply;  // some reply of the history has this text
-};
-
-Status read_clause(Words& words, Wanted& wanted) {
-  if (words.accept("next action within")) {
-    PH_TRY(wanted.next_within, words.duration());
-    return {};
-  }
-  if (words.accept("expires within")) {
-    PH_TRY(wanted.expires_within, words.duration());
-    return {};
-  }
-  if (words.accept("reply")) {
-    PH_TRY(wanted.reply, words.word("a part of a reply"));
-    return {};
-  }
-  PH_TRY_STATUS(words.expect("attempts"));
-  const bool at_least = words.accept(">=");
-  const bool at_most = !at_least && words.accept("<=");
-  if (!at_least && !at_most) PH_TRY_STATUS(words.expect("="));
-  PH_TRY(const uint64_t number, words.number("a number of attempts"));
-  if (!at_most) wanted.attempts_min = number;
-  if (!at_least) wanted.attempts_max = number;
-  return {};
-}
-
-// STATE [for ADDRESS] [because REASON] [, next action within D] [, attempts >= N] ...
-Result<Wanted> read_wanted(Words& words) {
-  Wanted wanted;
-  PH_TRY(const std::string state, words.word("a state"));
-  const auto known = model::queue_state_named(state);
-  if (!known) return fail(kBadLine, "there is no state " + state);
-  wanted.state = *known;
-  if (words.accept("for")) {
-    PH_TRY(wanted.recipient, words.word("an address"));
-  }
-  if (words.accept("because")) {
-    PH_TRY(const std::string reason, words.word("a reason"));
-    wanted.reason = model::queue_reason_named(reason);
-    if (!wanted.reason) return fail(kBadLine, "there is no reason " + reason);
-  }
-  while (words.accept(",")) PH_TRY_STATUS(read_clause(words, wanted));
-  return wanted;
-}
-
-// "" or what the row is instead.
-std::string mismatch(const QueueRow& row, const Wanted& wanted, Time now) {
-  if (row.state != wanted.state) return fmt::format("is {}", model::to_text(row.state));
-  if (wanted.reason && row.reason != *wanted.reason) {
-    return fmt::format("is so because {}", model::to_text(row.reason));
-  }
-  if (wanted.next_within && row.next_action_at - now > *wanted.next_within) {
-    return "has its next action in " + to_text(row.next_action_at - now);
-  }
-  if (wanted.expires_within && row.expires_at - now > *wanted.expires_within) {
-    return "expires in " + to_text(row.expires_at - now);
-  }
-  if ((wanted.attempts_min && row.attempts < *wanted.attempts_min) ||
-      (wanted.attempts_max && row.attempts > *wanted.attempts_max)) {
-    return fmt::format("has {} attempts", row.attempts);
-  }
-  const bool said = std::ranges::any_of(row.history, [&](const model::ReplyRecord& reply) {
-    return model::to_text(reply).find(wanted.reply) != std::string::npos;
-  });
-  if (!wanted.reply.empty() && !said) return "has no such reply";
-  return {};
-}
-
-}  // namespace
-
 void Stage::failed(const std::string& what, std::string_view marker) {
   ++failures_;
   print_("  FAILED: " + what);
@@ -128,6 +48,9 @@ Status Stage::on_expect(Words& words) {
   if (words.accept("mailbox")) return expect_mailbox(words);
   if (words.accept("nothing waits longer than")) return expect_patience(words);
   if (words.accept("no defects")) return expect_no_defects();
+  if (words.accept("the states of")) return expect_sum(words);
+  if (words.accept("the server has started")) return expect_starts(words);
+  if (const auto count = parse_u64(words.peek())) return expect_letters(*count, words);
   PH_TRY(std::string name, words.word("a letter or a hop"));
   if (NextHop* hop = world().find_hop(name)) return expect_taken(*hop, words);
   return expect_letter(words, std::move(name));
@@ -168,9 +91,24 @@ Status Stage::expect_fate(const Sent& sent, Fate fate) {
   return {};
 }
 
-// HOP has M once|N times|not at all
+// HOP has M once|N times|not at all, or: HOP has N letters M once
 Status Stage::expect_taken(NextHop& hop, Words& words) {
   PH_TRY_STATUS(words.expect("has"));
+  if (const auto count = parse_u64(words.peek())) {
+    PH_TRY_STATUS(words.expect(std::string(words.peek())));
+    PH_TRY_STATUS(words.expect("letters"));
+    PH_TRY(const std::string crowd, words.word("the name of the letters"));
+    PH_TRY_STATUS(words.expect("once"));
+    size_t once = 0;
+    for (const Sent* sent : letters_of(crowd)) {
+      const size_t taken = hop.taken(sent->letter.marker, {});
+      if (taken == 1) ++once;
+      if (taken > 1)
+        failed(fmt::format("{} took {} {} times", hop.name(), sent->letter.marker, taken));
+    }
+    if (once != *count) failed(fmt::format("{} took {} letters {} once", hop.name(), once, crowd));
+    return {};
+  }
   PH_TRY(const std::string marker, words.word("a letter"));
   PH_TRY([[maybe_unused]] const Sent* const sent, letter_named(marker));
   return expect_count(words, hop.name() + " took " + marker, hop.taken(marker, {}));

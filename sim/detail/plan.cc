@@ -375,7 +375,11 @@ class Planner {
       const Letter letter{"waiter" + std::to_string(i), {}, {"w@" + domain}, 100};
       at(moment() / 3, [letter](World& world) { world.send(letter); });
     }
-    at(plan_.length / 2, [name](World& world) { world.find_hop(name)->set_door(Door::open); });
+    at(plan_.length / 2, [name](World& world) {
+      NextHop& hop = *world.find_hop(name);
+      hop.conduct().think = Duration::milliseconds(100);
+      hop.set_door(Door::open);
+    });
   }
 
   void add_tick_wrap() {

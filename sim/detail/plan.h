@@ -37,7 +37,7 @@ struct Plan {
   bool may_fail = false;  // 5xx at random, a domain that seems not to exist: rows may fail
   bool may_expire = false;
   bool requires_tls = false;  // for a while
-  size_t ambushes = 0;        // takings by hops at which letters that wait are held
+  size_t ambushes = 0;        // messages that begin at a hop while those that wait are held
   uint64_t ambush_seed = 0;
   Duration disk_read_max;
   Instant monotonic_start = Instant::from_us(1'000'000'000);

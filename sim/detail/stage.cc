@@ -18,12 +18,17 @@ rt_sim::Link between(std::string_view peer) {
 
 const std::vector<Stage::Verb>& Stage::verbs() {
   static const std::vector<Verb> all = {
-      {"seed", &Stage::on_seed},       {"set", &Stage::on_set},   {"account", &Stage::on_account},
-      {"alias", &Stage::on_alias},     {"hop", &Stage::on_hop},   {"dns", &Stage::on_dns},
-      {"network", &Stage::on_network}, {"send", &Stage::on_send}, {"at", &Stage::on_at},
-      {"after", &Stage::on_after},     {"kill", &Stage::on_kill}, {"power", &Stage::on_power},
-      {"restart", &Stage::on_restart}, {"disk", &Stage::on_disk}, {"clock", &Stage::on_clock},
-      {"admin", &Stage::on_admin},     {"why", &Stage::on_why},   {"expect", &Stage::on_expect}};
+      {"seed", &Stage::on_seed},       {"set", &Stage::on_set},
+      {"account", &Stage::on_account}, {"alias", &Stage::on_alias},
+      {"hop", &Stage::on_hop},         {"dns", &Stage::on_dns},
+      {"network", &Stage::on_network}, {"send", &Stage::on_send},
+      {"at", &Stage::on_at},           {"after", &Stage::on_after},
+      {"kill", &Stage::on_kill},       {"power", &Stage::on_power},
+      {"restart", &Stage::on_restart}, {"disk", &Stage::on_disk},
+      {"clock", &Stage::on_clock},     {"admin", &Stage::on_admin},
+      {"why", &Stage::on_why},         {"expect", &Stage::on_expect},
+      {"then", &Stage::on_then},       {"server", &Stage::on_server},
+      {"ticks", &Stage::on_ticks},     {"watch", &Stage::on_watch}};
   return all;
 }
 
@@ -49,10 +54,8 @@ void Stage::finish() {
 
 World& Stage::world() {
   if (world_ == nullptr) {
-    WorldOptions options;
-    options.seed = seed_;
-    options.say = print_;
-    world_ = std::make_unique<World>(std::move(options));
+    options_.say = print_;
+    world_ = std::make_unique<World>(options_);
   }
   return *world_;
 }
@@ -79,7 +82,7 @@ Result<const Sent*> Stage::letter_named(std::string_view marker) {
 // ---- furniture ----
 
 Status Stage::on_seed(Words& words) {
-  PH_TRY(seed_, words.number("a number"));
+  PH_TRY(options_.seed, words.number("a number"));
   if (world_ != nullptr) return fail(kBadLine, "the seed comes first");
   return {};
 }
@@ -108,10 +111,16 @@ Status Stage::on_hop(Words& words) {
   if (words.accept("for")) {
     PH_TRY(const std::vector<std::string> domains, words.list("a domain"));
     if (world().find_hop(name) != nullptr) return fail(kBadLine, name + " is there already");
-    world().add_hop(name, domains);
+    uint64_t preference = 10;
+    if (words.accept("preference")) {
+      PH_TRY(preference, words.number("a preference"));
+    }
+    if (preference > UINT16_MAX) return fail(kBadLine, "a preference is 0 to 65535");
+    world().add_hop(name, domains, static_cast<uint16_t>(preference));
     return {};
   }
   PH_TRY(NextHop* const hop, hop_named(name));
+  last_hop_ = hop;
   rt_sim::Network& network = world().simulation().network();
   if (words.accept("is healthy")) {
     hop->heal();
@@ -131,6 +140,11 @@ Status Stage::on_hop(Words& words) {
     return {};
   }
   if (words.accept("answers")) return hop_answers(*hop, words);
+  if (words.accept("takes")) return hop_takes(*hop, words);
+  if (words.accept("offers TLS")) {
+    hop->conduct().offers_tls = true;
+    return {};
+  }
   HopRule rule;
   if (words.accept("stalls at")) {
     rule.act = HopRule::Act::stall;
@@ -147,6 +161,11 @@ Status Stage::on_hop(Words& words) {
 
 // CODE [ENHANCED] ["TEXT"] at STEP [for ADDRESS] [N times]
 Status Stage::hop_answers(NextHop& hop, Words& words) {
+  PH_TRY(HopRule rule, read_answer(words));
+  return hop_rule(hop, std::move(rule), words);
+}
+
+Result<HopRule> Stage::read_answer(Words& words) {
   HopRule rule;
   PH_TRY(const uint64_t code, words.number("a reply code"));
   if (code < 200 || code > 599) return fail(kBadLine, "a reply code is 200 to 599");
@@ -160,15 +179,25 @@ Status Stage::hop_answers(NextHop& hop, Words& words) {
     PH_TRY(rule.reply.text, words.word("the reply's text"));
   }
   PH_TRY_STATUS(words.expect("at"));
-  return hop_rule(hop, std::move(rule), words);
+  return rule;
 }
 
-Status Stage::hop_rule(NextHop& hop, HopRule rule, Words& words) {
+Status Stage::hop_rule(NextHop& hop, HopRule unplaced, Words& words) {
+  PH_TRY(HopRule rule, read_place(std::move(unplaced), words));
+  std::vector<HopRule>& rules = hop.conduct().rules;
+  rules.insert(rules.begin(), std::move(rule));  // the newest first
+  return {};
+}
+
+// STEP [for ADDRESS] [once|N times]
+Result<HopRule> Stage::read_place(HopRule rule, Words& words) {
   PH_TRY(const std::string name, words.word("a step"));
   const auto step = hop_step_named(name);
   if (!step) {
-    return fail(kBadLine,
-                "steps are greeting, hello, sender, recipient, data and final, not " + name);
+    return fail(
+        kBadLine,
+        "steps are greeting, hello, tls, handshake, sender, recipient, data and final, not " +
+            name);
   }
   rule.step = *step;
   if (words.accept("for")) {
@@ -180,9 +209,7 @@ Status Stage::hop_rule(NextHop& hop, HopRule rule, Words& words) {
     PH_TRY(rule.times, words.number("how many times"));
     PH_TRY_STATUS(words.expect("times"));
   }
-  std::vector<HopRule>& rules = hop.conduct().rules;
-  rules.insert(rules.begin(), std::move(rule));  // the newest first
-  return {};
+  return rule;
 }
 
 Status Stage::on_dns(Words& words) {
@@ -217,6 +244,8 @@ Status Stage::on_network(Words& words) {
 
 // send M from A to B, C [of N octets]
 Status Stage::on_send(Words& words) {
+  const auto count = parse_u64(words.peek());
+  if (count.has_value()) return send_letters(*count, words);
   Letter letter;
   PH_TRY(letter.marker, words.word("the letter's name"));
   PH_TRY_STATUS(words.expect("from"));
@@ -228,6 +257,10 @@ Status Stage::on_send(Words& words) {
     PH_TRY(letter.size_bytes, words.number("a number of octets"));
     PH_TRY_STATUS(words.expect("octets"));
   }
+  return send_letter(std::move(letter));
+}
+
+Status Stage::send_letter(Letter letter) {
   PH_TRY_STATUS(started());
   if (world().sent().contains(letter.marker)) {
     return fail(kBadLine, letter.marker + " was sent already");
@@ -240,7 +273,14 @@ Status Stage::run_to(Duration when) {
   PH_TRY_STATUS(started());
   const Duration left = when - world().since_start();
   if (left < Duration()) return fail(kBadLine, "that time is over");
-  world().simulation().run_for(left);
+  if (!watched_.has_value()) {
+    world().simulation().run_for(left);
+    return {};
+  }
+  while (world().since_start() < when) {
+    world().simulation().run_for(std::min(watched_->every, when - world().since_start()));
+    look_at_crowd();
+  }
   return {};
 }
 

@@ -45,10 +45,19 @@ class Stage {
   Status on_hop(Words& words);
   Status on_dns(Words& words);
   Status on_network(Words& words);
+  Status on_then(Words& words);
+  Status on_server(Words& words);
+  Status on_ticks(Words& words);
   Status hop_answers(NextHop& hop, Words& words);
   Status hop_rule(NextHop& hop, HopRule rule, Words& words);
+  Result<HopRule> read_answer(Words& words);
+  Result<HopRule> read_place(HopRule rule, Words& words);
+  Status hop_takes(NextHop& hop, Words& words);
   // What happens.
   Status on_send(Words& words);
+  Status on_watch(Words& words);
+  Status send_letters(uint64_t count, Words& words);
+  Status send_letter(Letter letter);
   Status on_at(Words& words);
   Status on_after(Words& words);
   Status on_kill(Words& words);
@@ -64,6 +73,13 @@ class Stage {
   Status expect_mailbox(Words& words);
   Status expect_patience(Words& words);
   Status expect_no_defects();
+  Status expect_letters(uint64_t count, Words& words);
+  Status expect_sum(Words& words);
+  Status expect_starts(Words& words);
+  // The rows of the letters of a crowd, whatever the letter's number.
+  std::optional<std::vector<queue::ListedRow>> rows_of(std::string_view crowd);
+  std::vector<const Sent*> letters_of(std::string_view crowd);
+  void look_at_crowd();
   Status expect_letter(Words& words, std::string marker);
   Status expect_fate(const Sent& sent, Fate fate);
   Status expect_taken(NextHop& hop, Words& words);
@@ -72,10 +88,18 @@ class Stage {
   void print_why(std::string_view marker);
 
   Print print_;
-  uint64_t seed_ = 1;
   std::unique_ptr<World> world_;
   bool started_ = false;
   size_t failures_ = 0;
+  WorldOptions options_;
+  NextHop* last_hop_ = nullptr;  // whom `then it` means
+  struct Watched {
+    std::string crowd;
+    Duration every;
+    std::string last;  // as printed
+    size_t accepted = 0;
+  };
+  std::optional<Watched> watched_;
 };
 
 }  // namespace ph::sim

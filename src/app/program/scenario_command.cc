@@ -12,7 +12,8 @@ namespace {
 // A name is a file of that name below scenarios/, here or beside the program's source.
 std::string find_scenario(const std::string& name) {
   if (folder_exists(name)) return name;
-  for (const char* folder : {"scenarios/", "scenarios/regress/", PH_SOURCE_DIR "/scenarios/"}) {
+  for (const char* folder : {"scenarios/", "scenarios/regress/", PH_SOURCE_DIR "/scenarios/",
+                             PH_SOURCE_DIR "/scenarios/regress/"}) {
     const std::string path = folder + name + ".scn";
     if (folder_exists(path)) return path;
   }
