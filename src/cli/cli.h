@@ -1,6 +1,6 @@
 // The command line's side of the administration API: verbs that talk to a running server.
 //
-// add_commands() declares `account`, `alias`, `domain`, `set`, `get`, `queue`, `why`, `mailbox`,
+// add_commands() declares `account`, `alias`, `domain`, `set`, `get`, `queue`, `why`, `trace`,
 // `tasks`, `metrics`, `doctor` on a CLI11 application; when one of them was given on the command
 // line, its request is in `chosen` after parsing. run() then asks the server and prints the answer:
 // text for people, or JSON with --json. Nothing here touches the data folder.
@@ -25,12 +25,18 @@ namespace ph::cli {
 using Json = admin::Json;
 using Printer = std::string (*)(const Json& result);
 
+class Link;
+struct Chosen;
+// What takes more than one request (flows.h).
+using Flow = rt::Task<Result<Json>> (*)(Link& link, Chosen chosen);
+
 struct Chosen {
   std::string verb;
   Json args;
   Printer print = nullptr;
   bool asks_password =
-      false;  // `password` is read before the call, from password_file or the terminal
+      false;            // `password` is read before the call, from password_file or the terminal
+  Flow flow = nullptr;  // absent: one request
 };
 
 struct Options {

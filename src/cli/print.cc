@@ -1,6 +1,7 @@
 #include "cli/print.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -59,6 +60,16 @@ std::string recipient_text(const Json& r) {
   out += line("expires", text_of(r, "expires_at"));
   out += line("attempts", text_of(r, "attempts"));
   if (r.contains("lane")) out += line("next hop", text_of(r, "lane"));
+  if (r.value("priority", "normal") != "normal") out += line("priority", text_of(r, "priority"));
+  if (r.contains("notice_at")) out += line("delay notice", text_of(r, "notice_at"));
+  if (r.value("delay_told", false)) out += line("delay notice", "the sender has been told");
+  if (r.contains("not_before")) out += line("not before", text_of(r, "not_before"));
+  if (r.contains("deliver_by")) {
+    out += line("deliver by", text_of(r, "deliver_by") + ", else " + text_of(r, "deliver_by_mode"));
+  }
+  if (r.contains("held_until")) out += line("held until", text_of(r, "held_until"));
+  if (r.contains("held_by")) out += line("held by", text_of(r, "held_by"));
+  if (r.contains("via")) out += line("redirected via", text_of(r, "via"));
   if (const auto history = r.find("history"); history != r.end() && !history->empty()) {
     out += "  history\n";
     for (const Json& reply : *history) out += history_text(reply);
@@ -153,6 +164,84 @@ std::string print_changed(const Json& result) {
   return out.empty() ? "Nothing is left of " + text_of(result, "id") + ".\n" : out;
 }
 
+std::string print_bulk(const Json& r) {
+  const bool dry = r.value("dry_run", false);
+  std::string out = text_of(r, "matched") + " recipients of " + text_of(r, "messages") +
+                    " messages fit; " + text_of(r, "changed") +
+                    (dry ? " would be changed" : " changed") + ", " + text_of(r, "refused") +
+                    " refused";
+  if (r.value("refused", uint64_t{0}) > 0) out += " (" + text_of(r, "refusal") + ")";
+  out += ".\n";
+  if (r.at("after").empty()) return out;
+  return out + (dry ? "They are now:\n" : "Read back:\n") + print_counts(r.at("after"));
+}
+
+std::string print_trace(const Json& result) {
+  std::string out;
+  for (const Json& m : result.at("messages")) {
+    out += "Message " + text_of(m, "id") + "  " + text_of(m, "message_id") + "\n";
+    std::vector<Row> rows;
+    for (const Json& e : m.at("events")) {
+      const std::string whose = text_of(e, "recipient");
+      rows.push_back({"  " + text_of(e, "when"), text_of(e, "what"), whose == "-" ? "" : whose,
+                      text_of(e, "text")});
+    }
+    out += table(rows);
+  }
+  return out;
+}
+
+std::string print_lane(const Json& l) {
+  std::string out = "Lane " + text_of(l, "lane") + "\n" + line("health", text_of(l, "health"));
+  if (l.contains("suspended_by")) {
+    out += line("suspended by", text_of(l, "suspended_by"));
+    out += line("until", text_of(l, "suspended_until"));
+  }
+  return out;
+}
+
+std::string print_lanes(const Json& lanes) {
+  std::vector<Row> rows{
+      {"LANE", "HEALTH", "WAITING", "CONNECTIONS", "A SECOND", "NEXT ACTION", "FAULT"}};
+  for (const Json& l : lanes) {
+    char rate[32];
+    std::snprintf(rate, sizeof rate, "%.1f", l.value("rate", 0.0));
+    const std::string why = l.contains("suspended_by")
+                                ? "suspended by " + text_of(l, "suspended_by")
+                                : text_of(l, "fault");
+    rows.push_back({text_of(l, "lane"), text_of(l, "health"), text_of(l, "waiting"),
+                    text_of(l, "connections") + "/" + text_of(l, "connections_allowed"), rate,
+                    text_of(l, "next_action_at"), why});
+  }
+  return rows.size() == 1 ? "No lane is in use.\n" : table(rows);
+}
+
+std::string print_audit(const Json& entries) {
+  std::vector<Row> rows{{"WHEN", "WHAT", "ABOUT", "ROWS", "BY"}};
+  for (const Json& e : entries) {
+    rows.push_back({text_of(e, "when"), text_of(e, "what"), text_of(e, "subject"),
+                    text_of(e, "rows"), text_of(e, "by")});
+  }
+  return rows.size() == 1 ? "Nothing was done.\n" : table(rows);
+}
+
+std::string print_exported(const Json& result) {
+  std::string out;
+  for (const Json& e : result.at("exported")) {
+    out += text_of(e, "file") + "  " + text_of(e, "size") + " octets\n";
+  }
+  return out.empty() ? "Nothing fits.\n" : out;
+}
+
+std::string print_imported(const Json& result) {
+  std::string out;
+  for (const Json& m : result.at("imported")) {
+    out += text_of(m, "file") + ": " + text_of(m, "id") +
+           (m.value("known_already", false) ? " (was imported before)\n" : "\n");
+  }
+  return out.empty() ? "No message was found.\n" : out;
+}
+
 std::string print_tasks(const Json& tasks) {
   std::vector<Row> rows{{"LOOP", "TASK", "WAITS FOR", "SINCE", "UNTIL", "AT"}};
   for (const Json& t : tasks) {
@@ -165,8 +254,14 @@ std::string print_tasks(const Json& tasks) {
 std::string print_doctor(const Json& result) {
   std::string out;
   for (const Json& finding : result.at("findings")) out += "- " + text_of(finding, "text") + "\n";
-  if (out.empty())
-    return "No findings: every message has a state, a reason and a next action time.\n";
+  if (out.empty()) {
+    out = "No findings: every message has a state, a reason and a next action time.\n";
+  }
+  const auto remarks = result.find("remarks");
+  if (remarks != result.end() && !remarks->empty()) {
+    out += "Paused on purpose:\n";
+    for (const Json& remark : *remarks) out += "  " + remark.get<std::string>() + "\n";
+  }
   return out;
 }
 

@@ -20,4 +20,12 @@ std::string print_changed(const nlohmann::json& result);
 std::string print_tasks(const nlohmann::json& result);
 std::string print_doctor(const nlohmann::json& result);
 
+std::string print_bulk(const nlohmann::json& result);
+std::string print_trace(const nlohmann::json& result);
+std::string print_lane(const nlohmann::json& lane);
+std::string print_lanes(const nlohmann::json& lanes);
+std::string print_audit(const nlohmann::json& entries);
+std::string print_exported(const nlohmann::json& result);
+std::string print_imported(const nlohmann::json& result);
+
 }  // namespace ph::cli
