@@ -4,7 +4,7 @@ import email
 import email.policy
 import sys
 
-from harness import DOMAIN, NextHop, Server, expect, main, marker, message, until
+from harness import ADMIN, DOMAIN, NextHop, Server, expect, main, marker, message, until
 
 ALICE = f"alice@{DOMAIN}"
 server = None
@@ -74,6 +74,20 @@ def a_success_is_reported_when_asked_for():
     expect(returned.get_content_type() == "text/rfc822-headers", "a success returned the whole message")
 
 
+def a_lost_report_goes_to_the_postmaster():
+    subject = marker("lost")
+    hop.behaviour, hop.words = "refuse", "No such sender"
+    with server.smtp() as client:
+        client.sendmail("forged@far.example.net", [f"friends@{DOMAIN}"], message(subject, "forged@far.example.net"))
+    octets = server.arrived(subject, ADMIN)
+    parsed = email.message_from_bytes(octets, policy=email.policy.default)
+    words, status, lost = parsed.iter_parts()
+    expect(ADMIN in parsed["To"], parsed["To"])
+    expect(status.get_payload()[1]["Final-Recipient"] == "rfc822; forged@far.example.net", status.as_string())
+    expect("No such sender" in words.get_content(), words.get_content())
+    expect(lost.get_content()["Subject"] == "Your message could not be delivered", lost.as_string())
+
+
 def a_delay_is_reported():
     words, (_, recipient), _ = report_about(delayed)
     expect(recipient["Action"] == "delayed" and recipient["Status"] == "4.2.1", recipient.as_string())
@@ -82,7 +96,7 @@ def a_delay_is_reported():
 
 
 TESTS = [a_failure_behind_an_alias_is_reported, a_refusal_quotes_the_next_hop,
-         a_success_is_reported_when_asked_for, a_delay_is_reported]
+         a_success_is_reported_when_asked_for, a_lost_report_goes_to_the_postmaster, a_delay_is_reported]
 
 
 def run():

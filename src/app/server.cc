@@ -111,7 +111,12 @@ rt::Task<Status> Server::Rooms::open_transport(rt::Deadline) {
                          [](const std::string&) { return std::nullopt; }};
   carriers = std::make_unique<CarrierBridge>(deliver::Parts{*mailboxes, *directory, ports.log},
                                              std::move(remote));
-  reporter = std::make_unique<report::Reporter>(report::Parts{ports.runtime, host_name()});
+  auto postmaster = [&known = *directory] {
+    const std::vector<std::string> domains = known.domains();
+    return domains.empty() ? std::string() : "postmaster@" + domains.front();
+  };
+  reporter = std::make_unique<report::Reporter>(
+      report::Parts{ports.runtime, host_name(), std::move(postmaster)});
   const queue::QueuePorts queue_ports{ports.runtime, ports.store, ports.log, ports.metrics,
                                       *router,       *carriers,   *reporter, source()};
   PH_CO_TRY(queue, co_await queue::Queue::open(queue_ports, first));
