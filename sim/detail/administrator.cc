@@ -21,6 +21,7 @@ std::string_view to_text(Command command) {
     case Command::release: return "release";
     case Command::retry: return "retry";
     case Command::remove: return "remove";
+    case Command::redirect: return "redirect";
   }
   return "a command";
 }
@@ -102,13 +103,14 @@ void Administrator::expect(const Order& order, const QueueRow& row) {
     case Command::hold:
       done = ended || is_held_by_us(row);
       if (is_held_by_us(row)) {
-        holds_[{row.id.value, row.index}] = {row.next_action_at, row.expires_at,
+        holds_[{row.id.value, row.index}] = {row.clock_at, row.expires_at,
                                              world_.simulation().now()};
       }
       break;
     case Command::remove: done = ended; break;
     case Command::release:
-    case Command::retry: done = !is_held_by_us(row); break;
+    case Command::retry:
+    case Command::redirect: done = !is_held_by_us(row); break;
   }
   if (done) return;
   find_(fmt::format("{} of {} was answered, but {}", to_text(order.command), order.marker,
