@@ -493,6 +493,13 @@ void Auditor::publish(Walk& state) {
   metrics.gauge("posthorn_queue_overdue_seconds", shard).set(std::max<int64_t>(late.s(), 0));
   metrics.gauge("posthorn_queue_ended_messages_kept", shard)
       .set(static_cast<int64_t>(state.ended_messages));
+  std::map<LaneHealth, int64_t> lanes;
+  for (const LaneView& lane : scheduler_.dispatcher().view()) ++lanes[lane.health];
+  for (const auto health : {LaneHealth::healthy, LaneHealth::failing, LaneHealth::resting,
+                            LaneHealth::probing, LaneHealth::suspended}) {
+    const std::string labels = "health=\"" + std::string(to_text(health)) + "\"," + shard;
+    metrics.gauge("posthorn_queue_lanes", labels).set(lanes[health]);
+  }
   if (state.findings.defects() > 0) {
     core_.ports.log.error("queue.auditor_hits", {{"shard", core_.ledger.shard()},
                                                  {"defects", state.findings.defects()},
