@@ -77,7 +77,8 @@ def run_all(arguments, base):
     big = arguments.rows >= BIG
     options = {"rows": str(arguments.rows), "lanes": str(arguments.lanes), "bytes": str(arguments.bytes)}
     if big:
-        options |= {"idle": "60", "drain_max": "1500"}
+        # The first retry comes late enough that filling and retrying do not overlap.
+        options |= {"idle": "60", "drain_max": "1500", "young": "5 min, 60 min"}
     else:  # in seconds what is minutes else
         options |= {"idle": "2", "drain_max": "30", "young": "3 s", "probe": "1 s", "drain": "2 s"}
     given = [f"{name}={value}" for name, value in options.items()]
@@ -92,7 +93,7 @@ def run_all(arguments, base):
     phase.until("ready")
     figures["young.disk"], figures["young.disk_lengths"], figures["young.disk_logs"] = disk_bytes(base / "queue")
     phase.kill()
-    time.sleep(70 if big else 4)  # so that every row is overdue: the worst that a start can find
+    time.sleep(330 if big else 4)  # so that every row is overdue: the worst that a start can find
     print("restart: one lane lives, every row is overdue", flush=True)
     phase = Phase("restart", base / "queue", given, figures)
     figures["restart.first_s"] = phase.until("mark first")

@@ -306,6 +306,119 @@ def hold_release_retry_remove():
     fails("", "queue", "hold", "AAAAAAAAAA")
 
 
+def many_are_held_released_and_removed():
+    hop.down()
+    slow_schedule()
+    texts = [marker("bulk") for _ in range(5)]
+    for text in texts:
+        send_out(text, recipient="bulk@example.net")
+    for text in texts:
+        attempted(text)
+    chosen = ["--recipient", "bulk@"]
+    expect(server.cli("queue", "hold", check=False).returncode != 0, "hold without saying what")
+    dry = server.cli("queue", "hold", *chosen, "--dry-run").stdout
+    expect("5 would be changed" in dry and "waiting_retry" in dry, dry)
+    done = server.cli_json("queue", "hold", *chosen, "--for", "2h", "--reason", "a look")
+    expect(done["changed"] == 5 and done["after"][0]["state"] == "held", str(done))
+    remarks = server.cli("doctor").stdout
+    expect("Paused on purpose" in remarks and "a look" in remarks, remarks)
+    expect(server.cli_json("queue", "release", *chosen)["changed"] == 5, "release")
+    for text in texts:
+        attempted(text, attempts=2)
+    expect("5 changed" in server.cli("queue", "remove", *chosen).stdout, "remove")
+    expect(server.cli_json("queue", "list", *chosen)["rows"] == [], "they are gone")
+    entries = server.cli_json("queue", "audit", "--limit", "3")
+    expect([e["what"] for e in entries] == ["remove", "release", "hold"], str(entries))
+
+
+def a_lane_is_suspended_and_resumed():
+    hop.down()
+    slow_schedule()
+    text = marker("lane")
+    send_out(text)
+    row = attempted(text)
+    fails("not suspended", "queue", "resume-lane", row["lane"])
+    server.cli("queue", "suspend-lane", row["lane"], "--for", "1h", "--reason", "their wish")
+    row = attempted(text, state="held", reason="lane_suspended")
+    listed = server.cli("queue", "lanes").stdout
+    expect("suspended" in listed and "their wish" in listed, listed)
+    hop.up()
+    server.cli("queue", "resume-lane", row["lane"])
+    hop.until_taken(lambda taken: any(text.encode() in octets for _, _, octets in taken), text)
+    hop.down()
+
+
+def a_way_is_traced():
+    hop.down()
+    slow_schedule()
+    text = marker("traced")
+    send_out(text)
+    row = attempted(text)
+    server.cli("queue", "hold", row["id"], "--reason", "a look")
+    server.cli("queue", "remove", row["id"])
+    words = server.cli("trace", f"{text}@client").stdout
+    for part in ("accepted", "submission", "waiting_retry", "reply", "held", "hold by", "removed", "ended"):
+        expect(part in words, f"trace lacks {part!r}:\n{words}")
+
+
+def what_is_redirected_arrives():
+    hop.down()
+    slow_schedule()
+    text = marker("redirected")
+    send_out(text)
+    row = attempted(text)
+    server.cli("queue", "redirect", row["id"], "--to", ALICE)
+    server.arrived(text, ALICE)
+    fails("", "queue", "redirect", row["id"], "--to", ALICE)
+
+
+def exports_come_back_once():
+    hop.down()
+    slow_schedule()
+    text = marker("exported")
+    send_out(text)
+    row = attempted(text)
+    with tempfile.TemporaryDirectory() as folder:
+        server.cli("queue", "export", row["id"], "--to", folder)
+        fails("still waits", "queue", "import", folder)
+        server.cli("queue", "remove", row["id"])
+        first = server.cli_json("queue", "import", folder)["imported"][0]
+        expect(first["recipients"][0]["recipient"] == "someone@example.net" and first["sender"] == ALICE, str(first))
+        again = server.cli_json("queue", "import", folder)["imported"][0]
+        expect(again["known_already"] and again["id"] == first["id"], str(again))
+        before = open(f"{folder}/{row['id']}.eml", "rb").read()
+        server.cli("queue", "export", first["id"], "--to", f"{folder}/again")
+        expect(open(f"{folder}/again/{first['id']}.eml", "rb").read() == before, "the octets differ")
+        server.cli("queue", "remove", first["id"])
+        plain = marker("plain")
+        with open(f"{folder}/plain.eml", "w") as file:
+            file.write(f"Subject: {plain}\n\nHello.\n")
+        fails("--from and --to", "queue", "import", f"{folder}/plain.eml")
+        server.cli("queue", "import", f"{folder}/plain.eml", "--from", "<>", "--to", ALICE)
+        server.arrived(plain, ALICE)
+
+
+def what_waits_is_flushed():
+    hop.down()
+    slow_schedule()
+    texts = [marker("flush") for _ in range(3)]
+    for text in texts:
+        send_out(text)
+    for text in texts:
+        attempted(text)
+    hop.up()
+    server.cli("queue", "flush")
+    hop.until_taken(lambda taken: all(any(t.encode() in octets for _, _, octets in taken) for t in texts), "flush")
+    hop.down()
+
+
+def settings_that_contradict_are_named():
+    server.set("queue.delay-notice", "3 d")
+    done = server.cli("doctor").stdout
+    expect("queue.delay-notice" in done and "queue.expiry" in done, done)
+    server.cli("reset", "queue.delay-notice")
+
+
 def a_refused_message_comes_back_to_its_sender():
     hop.behaviour = "refuse"
     hop.up()
@@ -407,7 +520,9 @@ TESTS = [init_makes_a_folder_once, init_refuses_what_it_cannot_use, commands_say
          a_message_for_a_dead_next_hop_is_explained, a_deferring_next_hop_is_quoted,
          it_goes_out_by_itself_once_the_next_hop_lives, many_go_out_as_soon_as_their_time_comes,
          the_schedule_acts_on_what_waits_already, hold_release_retry_remove,
-         a_refused_message_comes_back_to_its_sender, tasks_and_metrics_are_shown, doctor_finds_nothing,
+         many_are_held_released_and_removed, a_lane_is_suspended_and_resumed, a_way_is_traced,
+         what_is_redirected_arrives, exports_come_back_once, what_waits_is_flushed,
+         settings_that_contradict_are_named, a_refused_message_comes_back_to_its_sender, tasks_and_metrics_are_shown, doctor_finds_nothing,
          a_restart_finds_everything_again, the_demo_starts_and_ends_and_starts_again]
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ const Contradiction kEach[] = {
     {{{"queue.expiry", "1 min"}, {"queue.sweep", "1 h"}}, "queue.sweep", "queue.expiry"},
     {{{"queue.delay-notice-low", "3 d"}}, "queue.delay-notice-low", "queue.expiry-low"},
     {{{"queue.expiry-high", "1 h"}}, "queue.delay-notice-high", "queue.expiry-high"},
-    {{{"queue.schedule-low", "3 d"}}, "queue.schedule-low", "queue.expiry-low"},
+    {{{"queue.schedule-low", "2 d"}}, "queue.schedule-low", "queue.expiry-low"},
     {{{"queue.connections", "10"}}, "queue.lane-connections", "queue.connections"},
     {{{"queue.lane-connections", "4"}}, "queue.lane-start", "queue.lane-connections"},
     {{{"queue.lane-idle", "1 min"}, {"queue.lease", "10 s"}}, "queue.lane-idle", "queue.lease"},
