@@ -15,17 +15,6 @@ using queue::Command;
 
 constexpr size_t kSameLetterMax = 4;  // messages of one letter: it may have been accepted twice
 
-std::string_view to_text(Command command) {
-  switch (command) {
-    case Command::hold: return "hold";
-    case Command::release: return "release";
-    case Command::retry: return "retry";
-    case Command::remove: return "remove";
-    case Command::redirect: return "redirect";
-  }
-  return "a command";
-}
-
 bool concerns(const Order& order, const QueueRow& row) {
   return !order.recipient.has_value() || *order.recipient == row.index;
 }

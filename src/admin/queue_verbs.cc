@@ -70,10 +70,11 @@ Result<std::optional<uint64_t>> size_argument(const Call& call, std::string_view
   return std::optional<uint64_t>(parsed->value);
 }
 
-Result<queue::ListFilter> filter_of(const Call& call) {
+// `reason_name` is the argument for the rows' reason: a command's own "reason" is why it is given.
+Result<queue::ListFilter> filter_of(const Call& call, std::string_view reason_name) {
   queue::ListFilter filter;
   PH_TRY(const std::string state, text_argument(call, "state", ""));
-  PH_TRY(const std::string reason, text_argument(call, "reason", ""));
+  PH_TRY(const std::string reason, text_argument(call, reason_name, ""));
   PH_TRY(filter.lane, text_argument(call, "lane", ""));
   PH_TRY(filter.sender, text_argument(call, "sender", ""));
   PH_TRY(filter.recipient, text_argument(call, "recipient", ""));
@@ -106,7 +107,7 @@ Result<queue::ListFilter> filter_of(const Call& call) {
 }
 
 rt::Task<Result<Json>> list(QueueParts parts, Call call) {
-  PH_CO_TRY(const queue::ListFilter filter, filter_of(call));
+  PH_CO_TRY(const queue::ListFilter filter, filter_of(call, "reason"));
   PH_CO_TRY(const uint64_t limit, number_argument(call, "limit", 100));
   PH_CO_TRY(std::string from, text_argument(call, "from", ""));
   const size_t wanted = std::clamp<size_t>(limit, 1, kListMax);
@@ -167,7 +168,7 @@ Result<queue::ControlRequest> request_of(queue::Command command, const Call& cal
 
 rt::Task<Result<Json>> control_all(QueueParts parts, queue::Command command, Call call) {
   queue::BulkRequest request;
-  PH_CO_TRY(request.filter, filter_of(call));
+  PH_CO_TRY(request.filter, filter_of(call, "because"));
   PH_CO_TRY(request.control, request_of(command, call));
   PH_CO_TRY(request.from, text_argument(call, "from", ""));
   PH_CO_TRY(const std::string dry, text_argument(call, "dry_run", ""));

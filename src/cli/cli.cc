@@ -104,7 +104,9 @@ struct Commands::Parts {
   }
 
   // What `queue list` and the commands on many messages select by.
-  void add_filter(CLI::App& command) {
+  // The commands' own --reason goes to the audit log; theirs of the rows is --because.
+  enum class Because : uint8_t { is_reason, is_because };
+  void add_filter(CLI::App& command, Because because) {
     for (const auto& [option, doc] : {std::pair{"state", "A state, as queue list shows it"},
                                       {"reason", "A reason, as queue list shows it"},
                                       {"lane", "A next hop, as queue list shows it"},
@@ -119,7 +121,10 @@ struct Commands::Parts {
                                       {"priority", "low, normal or high"}}) {
       std::string name(option);
       std::ranges::replace(name, '-', '_');
-      command.add_option("--" + std::string(option), filter[name], doc);
+      const bool renamed = name == "reason" && because == Because::is_because;
+      if (renamed) name = "because";
+      const std::string flag = renamed ? "because" : std::string(option);
+      command.add_option("--" + flag, filter[name], doc);
     }
   }
   Json filter_args() const {
@@ -161,7 +166,7 @@ struct Commands::Parts {
       command->add_option("--reason", second, "Why, for the audit log");
       command->add_flag("--all", all, "Everything that waits");
       command->add_flag("--dry-run", dry_run, "Only count what would be changed");
-      add_filter(*command);
+      add_filter(*command, Because::is_because);
       return command;
     };
     change("hold", "Keep messages back for a while", "queue.hold")
@@ -193,7 +198,7 @@ struct Commands::Parts {
     out->add_option("id", first, "A queue id; absent: all that fit the filter");
     out->add_option("--to", second, "The folder")->required();
     out->add_flag("--all", all, "Everything that waits");
-    add_filter(*out);
+    add_filter(*out, Because::is_reason);
     CLI::App* in = verb(queue, "import", "Take exported or other messages into the queue", [this] {
       Json args{{"paths", paths}};
       if (!sender.empty()) args["from"] = sender;
@@ -236,7 +241,7 @@ struct Commands::Parts {
       if (all) args["ended"] = "yes";
       return Chosen{"queue.list", std::move(args), print_queue};
     });
-    add_filter(*list);
+    add_filter(*list, Because::is_reason);
     list->add_flag("--ended", all, "Also those that have ended and are still known");
     list->add_option("--limit", limit);
     verb(*queue, "show", "One message with its history",

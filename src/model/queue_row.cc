@@ -167,7 +167,11 @@ Time notice_of(const QueueRow& row, const QueuePolicy& policy) {
       own != nullptr ? own->delay_notice.value_or(policy.delay_notice) : policy.delay_notice;
   Time at = Time::max();
   if (notify.wants_delay()) at = std::max(row.accepted_at, row.not_before) + after;
-  if (row.deliver_by.mode == DeliverBy::Mode::notify) at = std::min(at, row.deliver_by.at);
+  // A time that had passed when the message came is the business of who let it pass.
+  const bool is_ours = row.deliver_by.at > row.accepted_at;
+  if (row.deliver_by.mode == DeliverBy::Mode::notify && is_ours) {
+    at = std::min(at, row.deliver_by.at);
+  }
   return at < row.expires_at ? at : Time{};
 }
 

@@ -201,15 +201,15 @@ TEST(Lanes, ALaneThatFindsNoConnectionFreeGetsTheNextOne) {
 
 TEST(Lanes, FiftyDeadSlowLanesDoNotDelayAHealthyOne) {
   World w;
-  w.set("queue.window", "300");
+  w.set("queue.window", "1000");
   w.set("queue.connections", "60");
   for (int i = 0; i < 50; ++i) {
     const std::string name = "slow" + std::to_string(i) + ".example";
     w.hop("smtp:" + name).each = Duration::seconds(200);
-    send(w, 15, {.to = "u@" + name, .recipients = 20});
+    send(w, 40, {.to = "u@" + name, .recipients = 50});
   }
   w.sim.run_for(Duration::minutes(5));
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 20; ++i) {
     const std::string to = "u" + std::to_string(i) + "@healthy.example";
     send(w, 1, {.to = to});
     w.sim.run_for(Duration::seconds(1));
@@ -269,7 +269,7 @@ void run_outage(uint64_t seed) {
 }
 
 TEST(Lanes, AfterAnOutageTheFirstMessageLeavesAtTheTimeShown) {
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     run_outage(seed);
     if (testing::Test::HasFailure()) break;
@@ -303,7 +303,7 @@ TEST(Lanes, RetryGoesOutWithinASecondWhateverTheBreakerThinks) {
   w.hop(kFar).normal = Behaviour::refuse;
   std::vector<model::QueueId> ids;
   for (int i = 0; i < 20; ++i) ids.push_back(*w.accept(message_to({"u@far.example"})));
-  w.sim.run_for(Duration::hours(9));
+  w.sim.run_for(Duration::hours(30));
   w.hop(kFar).normal = Behaviour::take;
   ASSERT_TRUE(w.control(ids[7], Command::retry).has_value());
   w.sim.run_for(Duration::seconds(1));

@@ -202,10 +202,14 @@ void Auditor::check_lease(Walk& state, const QueueRow& row) {
   if (!died.has_value()) return;
   state.dead.insert(row.lease.attempt);
   const bool excused = core_.delay_is_excused() || core_.clock_has_stepped();
-  if (excused || row.lease.until <= *died + core_.longest_lease() + kLeaseSlack) return;
+  const Duration longest = core_.longest_lease() + kLeaseSlack;
+  if (excused || row.lease.until <= *died + longest) return;
+  if (row.lease.until > state.now + longest) return;  // given by a clock that was set back since
   ++state.findings.leases_stolen;
   ++state.findings.repaired;
-  core_.ports.log.error("queue.lease_stolen", {{"id", model::to_text(row.id)}});
+  core_.ports.log.error("queue.lease_stolen", {{"id", model::to_text(row.id)},
+                                               {"died", to_iso8601(*died)},
+                                               {"until", to_iso8601(row.lease.until)}});
   state.takeovers.emplace_back(name, row.lease);
 }
 

@@ -112,16 +112,16 @@ void Results::keep_in_second_list(const std::string& lane, const std::vector<Row
                                   model::QueueId id) {
   for (const RowChange& change : changes) {
     if (change.happening.event != QueueEvent::fail_for_now) continue;
+    core_.window.drop({id, change.index});  // whoever has it there, it is ours now
     second_list_.push_back(
         {lane, core_.window.take({id, change.index}, core_.home.now(), Instant::max())});
   }
 }
 
 void Results::merge_second_list(const std::string& lane) {
-  size_t place = 0;
   std::erase_if(second_list_, [&](Second& entry) {
     if (entry.lane != lane) return false;
-    if (++place % 3 == 0) entry.taken.abandon();
+    if (++merged_ % 3 == 0) entry.taken.abandon();
     return true;
   });
 }

@@ -47,6 +47,7 @@ class Results {
   };
   Core& core_;
   Clerk& clerk_;
+  size_t merged_ = 0;                // of the second list
   std::vector<Second> second_list_;  // in tests only, and no longer than they are
   rt::Scope scope_;
 };
