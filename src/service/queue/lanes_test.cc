@@ -201,15 +201,15 @@ TEST(Lanes, ALaneThatFindsNoConnectionFreeGetsTheNextOne) {
 
 TEST(Lanes, FiftyDeadSlowLanesDoNotDelayAHealthyOne) {
   World w;
-  w.set("queue.window", "1000");
+  w.set("queue.window", "300");
   w.set("queue.connections", "60");
   for (int i = 0; i < 50; ++i) {
     const std::string name = "slow" + std::to_string(i) + ".example";
     w.hop("smtp:" + name).each = Duration::seconds(200);
-    send(w, 40, {.to = "u@" + name, .recipients = 50});
+    send(w, 15, {.to = "u@" + name, .recipients = 20});
   }
   w.sim.run_for(Duration::minutes(5));
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 12; ++i) {
     const std::string to = "u" + std::to_string(i) + "@healthy.example";
     send(w, 1, {.to = to});
     w.sim.run_for(Duration::seconds(1));

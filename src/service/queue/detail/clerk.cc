@@ -76,7 +76,11 @@ std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& chan
       if (notify.success) return ReportAction::delivered;
       break;
     case QueueState::relayed:
-      if (notify.success && change.onward == Onward::reports_end_here) return ReportAction::relayed;
+      // RFC 2852: who must know by when is told, too, where the next hop cannot promise it.
+      if (change.onward == Onward::reports_end_here &&
+          (notify.success || row.deliver_by.mode == model::DeliverBy::Mode::notify)) {
+        return ReportAction::relayed;
+      }
       break;
     case QueueState::expanded:
       // RFC 3461 section 5.2.7: an alias of one address only passes the request on.
@@ -349,6 +353,7 @@ void Clerk::enroll_report(kv::Batch& batch, const Draft& draft) {
   NewMessage message;
   message.envelope.received_at = now;
   message.envelope.mt_priority = draft.facts.envelope.mt_priority;
+  message.envelope.smtp_utf8 = draft.facts.envelope.smtp_utf8;
   // A report on a lost report is of another origin: with it the chain ends.
   message.envelope.origin = to_sender ? model::Origin::report : model::Origin::internal;
   message.raw = draft.report->bytes;

@@ -168,7 +168,8 @@ rt::Task<std::vector<Item>> Courier::begin(std::vector<Item> items) {
     if (rows.size() != item.rows.size()) continue;
     kv::Batch& batch = core_.ledger.batch(Ledger::Way::changes);
     for (size_t i = 0; i < rows.size(); ++i) core_.ledger.change_row(batch, item.rows[i], rows[i]);
-    item.waited_for_lane = model::kLaneReasons.has(item.rows.front().reason);
+    const QueueReason waited = item.rows.front().reason;
+    item.waited_for_lane = model::kLaneReasons.has(waited) || waited == QueueReason::lane_busy;
     item.rows = std::move(rows);
     item.watch.refresh();
     item.running = std::move(running);

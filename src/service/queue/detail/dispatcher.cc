@@ -25,12 +25,12 @@ constexpr size_t kBatchMax = 8;  // messages begun at once by one worker
 constexpr size_t kServedAtOnce = 16;
 constexpr size_t kSlowRows = 20;
 constexpr double kSecondsAhead = 30;
-constexpr double kRateFloor = 20;
+constexpr double kRateGuessed = 20;
 constexpr Duration kOpening = Duration::seconds(30);
 constexpr Duration kPromise = Duration::seconds(5);
 constexpr Duration kProbePause = Duration::milliseconds(800);
 constexpr Duration kRouteKept = Duration::seconds(1);
-constexpr Duration kRoomMax = Duration::minutes(5);
+constexpr Duration kRoomMax = Duration::minutes(15);
 constexpr Duration kSlotMax = Duration::hours(1);
 
 size_t share_of(uint64_t n, uint64_t loops) { return static_cast<size_t>((n + loops - 1) / loops); }
@@ -178,7 +178,8 @@ QueueHappening Dispatcher::full(const std::string& name) {
     return h;
   }
   const bool is_limited = lane->rules.per_second > 0;
-  const double rate = is_limited ? lane->rules.per_second : std::max(lane->rate, kRateFloor);
+  const double learnt = lane->is_measured() ? std::max(lane->rate, 1.0) : kRateGuessed;
+  const double rate = is_limited ? lane->rules.per_second : learnt;
   const auto pause = Duration::microseconds(static_cast<int64_t>(std::min(1 / rate, 1e6) * 1e6));
   // A limited lane's rows get the moments at which they may go, one behind the other.
   const auto waiting = static_cast<int64_t>(lane->queue.size() + lane->granted.size());

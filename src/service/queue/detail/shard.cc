@@ -115,7 +115,6 @@ rt::Task<Result<model::QueueId>> Shard::accept(NewMessage message, rt::Deadline 
 std::optional<Shard::Way> Shard::way_of(const NewMessage& message) {
   if (!core_.accepting_work || message.envelope.hold_until > core_.now()) return std::nullopt;
   if (message.recipients.size() > core_.values().get(kRecipientsPerAttempt)) return std::nullopt;
-  if (core_.window.size() >= core_.values().get(kWindow)) return std::nullopt;
   Way way;
   for (const model::Recipient& recipient : message.recipients) {
     std::optional<Route> route = core_.ports.router.peek(recipient, message.envelope);
@@ -142,6 +141,8 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
   const model::QueueId id = core_.ledger.next_id(batch);
   std::vector<Taken> taken;
   Running::Token running;
+  // What begins at once needs no place in memory; a full window delays what would have to wait.
+  const bool is_full = core_.window.size() >= core_.values().get(kWindow);
   std::optional<model::QueueHappening> first;  // what happens to the rows within this commit
   if (granted) {
     running = core_.running.begin();
@@ -151,7 +152,7 @@ rt::Task<Result<model::QueueId>> Shard::enrol(NewMessage message, rt::Deadline d
     way.reset();
   } else if (way.has_value()) {
     first = dispatcher_.closed_to(way->hop);  // they would only be written again to say so
-    if (first.has_value()) way.reset();
+    if (first.has_value() || is_full) way.reset();
   }
   std::vector<model::QueueRow> rows;
   Time soonest = Time::max();
