@@ -15,7 +15,7 @@ FUNCTION_LINES_MAX = 70
 # Time, chance and the machine come through rt alone (DESIGN: the world is injected).
 BANNED = re.compile(
     r"\b(system_clock|steady_clock|high_resolution_clock|sleep_for|usleep|nanosleep|gettimeofday|"
-    r"clock_gettime|std::thread|std::jthread|getenv|srand|random_device)\b")
+    r"clock_gettime|localtime|localtime_r|mktime|strftime|tzset|std::thread|std::jthread|getenv|srand|random_device)\b")
 BANNED_EXEMPT = {"rt_real", "app", "kv_rocks", "kv_conformance"}
 THIRD_PARTY = re.compile(
     r'^(openssl/|boost/|rocksdb/|fmt/|nlohmann/|toml\+\+/|CLI/|unbound\.h|gtest/|gmock/|benchmark/|iconv\.h|zstd\.h)')

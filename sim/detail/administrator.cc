@@ -86,7 +86,8 @@ void Administrator::judge(const Order& order, uint64_t number, const queue::Expl
 }
 
 void Administrator::expect(const Order& order, const QueueRow& row) {
-  const bool ended = model::is_end(row.state);
+  // What only waits for its report has ended for whoever gives commands.
+  const bool ended = model::is_end(row.state) || row.state == QueueState::reporting;
   bool done = true;
   switch (order.command) {
     case Command::hold:
