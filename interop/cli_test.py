@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import harness
 from harness import (ADMIN, DOMAIN, PASSWORD, POSTHORN, NextHop, Server, Skip, expect, marker, message, run,
