@@ -535,10 +535,11 @@ TESTS = [init_makes_a_folder_once, init_refuses_what_it_cannot_use, commands_say
          a_message_for_a_dead_next_hop_is_explained, a_deferring_next_hop_is_quoted,
          it_goes_out_by_itself_once_the_next_hop_lives, many_go_out_as_soon_as_their_time_comes,
          the_schedule_acts_on_what_waits_already, hold_release_retry_remove,
-         many_are_held_released_and_removed, a_lane_is_suspended_and_resumed, a_way_is_traced,
+         many_are_held_released_and_removed, a_way_is_traced,
          what_is_redirected_arrives, exports_come_back_once, what_waits_is_flushed,
          settings_that_contradict_are_named, a_refused_message_comes_back_to_its_sender, tasks_and_metrics_are_shown, doctor_finds_nothing,
-         a_restart_finds_everything_again, the_demo_starts_and_ends_and_starts_again]
+         a_restart_finds_everything_again, a_lane_is_suspended_and_resumed,
+         the_demo_starts_and_ends_and_starts_again]
 
 if __name__ == "__main__":
     hop = NextHop()
