@@ -202,20 +202,33 @@ TEST(Lanes, ALaneThatFindsNoConnectionFreeGetsTheNextOne) {
 TEST(Lanes, FiftyDeadSlowLanesDoNotDelayAHealthyOne) {
   World w;
   w.set("queue.window", "300");
-  w.set("queue.connections", "60");
+  w.set("queue.connections", "240");
   for (int i = 0; i < 50; ++i) {
     const std::string name = "slow" + std::to_string(i) + ".example";
     w.hop("smtp:" + name).each = Duration::seconds(200);
-    send(w, 15, {.to = "u@" + name, .recipients = 20});
+    send(w, 10, {.to = "u@" + name, .recipients = 8});
   }
-  w.sim.run_for(Duration::minutes(5));
-  for (int i = 0; i < 12; ++i) {
+  w.sim.run_for(Duration::minutes(4));
+  for (int i = 0; i < 5; ++i) {
     const std::string to = "u" + std::to_string(i) + "@healthy.example";
     send(w, 1, {.to = to});
     w.sim.run_for(Duration::seconds(1));
     EXPECT_EQ(w.outside.arrived_at[to], 1) << i;
     w.sim.run_for(Duration::seconds(20));
   }
+  EXPECT_EQ(w.hits(), 0);
+}
+
+TEST(Lanes, WithMoreLanesThanConnectionsTheyTakeTurns) {
+  World w;
+  w.set("queue.connections", "2");
+  for (int i = 0; i < 6; ++i) {
+    const std::string name = "d" + std::to_string(i) + ".example";
+    w.hop("smtp:" + name).each = Duration::seconds(3);
+    send(w, 60, {.to = "u@" + name});
+  }
+  w.sim.run_for(Duration::seconds(60));
+  for (const auto& [lane, hop] : w.outside.hops) EXPECT_GE(hop.log.size(), 2U) << lane;
   EXPECT_EQ(w.hits(), 0);
 }
 
@@ -310,6 +323,34 @@ TEST(Lanes, RetryGoesOutWithinASecondWhateverTheBreakerThinks) {
   EXPECT_EQ(w.row(ids[7]).state, QueueState::relayed);
   w.sim.run_for(Duration::seconds(2));
   EXPECT_EQ(w.resting(), 0U);  // the others follow
+}
+
+TEST(Lanes, AfterAnOutageALaneWithARateGoesOnAtThatRate) {
+  World w;
+  w.set("queue.lane-limits", "smtp:far.example rate=60");
+  w.hop(kFar).normal = Behaviour::refuse;
+  for (int i = 0; i < 25; ++i) (void)w.accept(message_to({"u@far.example"}));
+  w.sim.run_for(Duration::hours(9));
+  w.hop(kFar).normal = Behaviour::take;
+  w.sim.run_until([&] { return !w.hop(kFar).log.empty(); }, Duration::hours(2));
+  w.sim.run_for(Duration::seconds(40));
+  EXPECT_EQ(w.hop(kFar).log.size(), 25U);
+  EXPECT_EQ(w.hits(), 0);
+}
+
+TEST(Lanes, ARowThatIsDueShortlyAfterAnotherGoesAtItsOwnTime) {
+  World w;
+  w.set("queue.schedule", "10 s");
+  w.set("queue.jitter", "0");
+  w.hop("smtp:a.example").script = {Behaviour::say_451};
+  w.hop("smtp:b.example").script = {Behaviour::say_451};
+  (void)w.accept(message_to({"u@a.example"}));
+  w.sim.run_for(Duration::milliseconds(250));
+  const auto later = w.accept(message_to({"u@b.example"}));
+  w.sim.run_for(Duration::seconds(2));
+  const Time due = w.row(*later).clock_at;
+  w.sim.run_for(due - w.loop().wall() + Duration::milliseconds(400));
+  EXPECT_EQ(w.outside.arrived_at["u@b.example"], 1);
 }
 
 // ---- leases, suspensions ----

@@ -25,8 +25,10 @@ constexpr size_t kBatchMax = 8;  // messages begun at once by one worker
 constexpr size_t kServedAtOnce = 16;
 constexpr size_t kSlowRows = 20;
 constexpr double kSecondsAhead = 30;
+constexpr double kLongSeconds = 5;  // a message
 constexpr double kRateGuessed = 20;
 constexpr Duration kOpening = Duration::seconds(30);
+constexpr Duration kTurn = Duration::seconds(10);
 constexpr Duration kPromise = Duration::seconds(5);
 constexpr Duration kProbePause = Duration::milliseconds(800);
 constexpr Duration kRouteKept = Duration::seconds(1);
@@ -130,7 +132,6 @@ void Dispatcher::note_work(Lane& lane) {
   } else {
     active_.erase(lane.number);
   }
-  if (!lane.has_work()) leave_line(lane);
 }
 
 // ---- rows that are due ----
@@ -141,9 +142,8 @@ Dispatcher::Offer Dispatcher::offer(const NextHop& hop, Item& item) {
     results_.hand_back(std::move(item), suspended_by(*suspension));
     return Offer::taken;
   }
-  const bool is_tight = core_.window.size() > core_.values().get(kWindow) / 4 * 3;
-  if (is_tight && (lane.breaker.rests || is_slow(lane))) {
-    if (!lane.breaker.rests) set_more(lane);
+  if (is_tight() && (lane.breaker.rests || is_slow(lane))) {
+    note_full(lane);
     return Offer::full;
   }
   item.queued_at = core_.home.now();
@@ -151,12 +151,23 @@ Dispatcher::Offer Dispatcher::offer(const NextHop& hop, Item& item) {
   for (Item& displaced : pushed.displaced) {
     results_.hand_back(std::move(displaced), full(lane.name));
   }
-  if (!pushed.taken || !pushed.displaced.empty()) set_more(lane);
+  if (!pushed.taken || !pushed.displaced.empty()) note_full(lane);
   if (!pushed.taken) return Offer::full;
   note_work(lane);
   attend(lane, core_.home.now() + Duration::seconds(1));
   wake(lane);
   return Offer::taken;
+}
+
+// Rows go back to the table. They may go earlier than they are told, but for those that a rate gave
+// their moments.
+void Dispatcher::note_full(Lane& lane) {
+  if (lane.rules.per_second == 0) set_more(lane);
+}
+
+// What is left of the window is for lanes that move.
+bool Dispatcher::is_tight() const {
+  return core_.window.size() > core_.values().get(kWindow) / 4 * 3;
 }
 
 // One more row would wait in it for long.
@@ -293,6 +304,7 @@ bool Dispatcher::start_worker(Lane& lane) {
   leave_line(lane);
   Worker& worker = lane.workers.emplace_back();
   worker.place = places_.take(kind);
+  worker.began = now;
   worker.lease_until = now + kOpening;
   worker.is_probe = lane.breaker.rests;
   if (lane.breaker.rests) {
@@ -306,7 +318,8 @@ bool Dispatcher::start_worker(Lane& lane) {
   return true;
 }
 
-// The last tenth of the connections is for lanes that have none, and probes get half of all.
+// The last tenth of the connections is for lanes that have none and are not known to hold one for
+// long; probes get half of all.
 bool Dispatcher::has_place(const Lane& lane, Places::Kind kind) const {
   if (kind == Places::Kind::mailbox) return true;
   const size_t cap = core_.share(kConnections);
@@ -315,7 +328,9 @@ bool Dispatcher::has_place(const Lane& lane, Places::Kind kind) const {
   if (kind == Places::Kind::probe && places_.taken(kind) >= std::max<size_t>(cap / 2, 1)) {
     return false;
   }
-  return lane.live_workers(core_.home.now()) == 0 || taken + (cap + 9) / 10 < cap;
+  const bool is_first = lane.live_workers(core_.home.now()) == 0;
+  const bool is_quick = lane.seconds_each < kLongSeconds;
+  return (is_first && is_quick) || taken + cap / 10 < cap;
 }
 
 size_t Dispatcher::share_of_places() const {
@@ -357,7 +372,11 @@ bool Dispatcher::may_go_on(const Lane& lane, const Worker& worker) const {
   const size_t staying = lane.staying_workers(core_.home.now());
   if (staying > lane.connections_allowed()) return false;
   const bool is_asked = !line_.empty() && lane.kind != HopKind::mailbox;
-  return !is_asked || staying <= share_of_places();
+  if (!is_asked) return true;
+  if (staying > share_of_places()) return false;
+  // With more lanes than connections, they take turns.
+  const bool is_scarce = core_.share(kConnections) < active_.size();
+  return !is_scarce || core_.home.now() < worker.began + kTurn;
 }
 
 // As many at once as one connection does in about a second, so that what is urgent waits for no

@@ -4,8 +4,9 @@
 // Fairness between lanes: a lane without any connection that finds none free stands in a line for
 // the next one; a tenth of the connections is kept for such lanes, probes of hops that do not work
 // get half of all at most, and a lane that has more than its share gives one up after its message
-// while others stand in line. Of the window a lane gets what leaves it in half a minute, and no
-// more than its part; the last quarter is for lanes that move.
+// while others stand in line; with more lanes than connections they take turns of some seconds. Of
+// the window a lane gets what leaves it in half a minute, and no more than its part; the last
+// quarter is for lanes that move.
 //
 // Lanes that need something stand in an agenda by time, so upkeep costs what there is to do and not
 // the number of lanes. It has an activity of its own, and the scheduler calls tend() as well, so
@@ -101,7 +102,9 @@ class Dispatcher {
   Lane* find(const std::string& lane);
   void follow_rules(Lane& lane);
   size_t queue_cap(const Lane& lane) const;
+  bool is_tight() const;
   bool is_slow(Lane& lane) const;
+  void note_full(Lane& lane);
   void note_work(Lane& lane);
 
   bool wake(Lane& lane);

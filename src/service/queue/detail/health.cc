@@ -56,8 +56,8 @@ void Dispatcher::note_success(Lane& lane, Worker& worker, const Item& item) {
   if (had_rested || lane.breaker.failures > 0 || item.waited_for_lane) {
     lane.breaker = {};
     lane.room_at = {};
+    if (!lane.may_have_more) core_.hint_work();
     set_more(lane);
-    core_.hint_work();
   }
   worker.is_probe = false;
   worker.place.settle();
@@ -158,7 +158,7 @@ void Dispatcher::resume(const std::string& name) {
 // ---- rows that may go earlier ----
 
 void Dispatcher::set_more(Lane& lane) {
-  if (lane.breaker.rests || lane.rules.per_second > 0) return;  // they have their own times
+  if (lane.breaker.rests) return;
   lane.may_have_more = true;
   more_.emplace(std::pair(lane.hash, lane.number), &lane);
 }
@@ -170,7 +170,10 @@ void Dispatcher::clear_more(Lane& lane) {
 
 std::unordered_map<uint32_t, size_t> Dispatcher::wants() {
   std::unordered_map<uint32_t, size_t> out = resumed_;
+  // Rows of slow lanes are read again when there is room for many: each look ahead reads the table.
+  const bool is_filled = core_.window.size() > core_.values().get(kWindow) / 2;
   for (const auto& [key, lane] : more_) {
+    if (is_filled && is_slow(*lane)) continue;
     const size_t cap = queue_cap(*lane);
     const size_t rows = lane->queue.rows();
     if (rows < (cap + 1) / 2) out[lane->hash] += cap - rows;

@@ -47,6 +47,7 @@ class RateBucket {
 // One connection's activity. Its place is a lease: renewed by the activity alone, it has an end at
 // any time, and what has passed it is destroyed with whatever hangs inside.
 struct Worker {
+  Instant began;
   Instant lease_until;
   Instant attempt_began;
   std::optional<model::Priority> carrying;

@@ -24,6 +24,7 @@ constexpr size_t kPage = 500;
 constexpr size_t kPlacementsMax = 512;
 constexpr size_t kSlowRoutesMax = 256;
 constexpr Duration kBusyRecheck = Duration::seconds(1);
+constexpr Duration kBusyPause = Duration::milliseconds(200);
 constexpr Duration kWholePassEvery = Duration::seconds(60);
 constexpr Duration kLookAheadPause = Duration::milliseconds(20);
 constexpr int64_t kLookAheadRest = 4;  // times as long as looking took
@@ -224,17 +225,27 @@ rt::Task<bool> Scheduler::start_group(Group group, Reach reach) {
 
 rt::Task<Instant> Scheduler::next_wake(Pass result, Time now) {
   const Instant at = core_.home.now();
+  const bool is_busy = result != Pass::complete || saw_due_;
+  Instant latest = at + (is_busy ? kBusyRecheck : rt::kIdleRecheck);
   // Lanes that have room for rows that wait for them.
-  if (!dispatcher_.wants().empty()) co_return std::min(next_look_ahead_, at + kBusyRecheck);
-  if (result != Pass::complete || saw_due_) co_return at + kBusyRecheck;
+  if (!dispatcher_.wants().empty()) {
+    latest = std::min({latest, next_look_ahead_, at + kBusyRecheck});
+  }
+  if (result != Pass::complete) co_return latest;
   const Ledger::FloorMark mark = core_.ledger.mark_floor();
   kv::Range range = core_.ledger.due_range(Time::max(), 1);
+  // What is being worked on is due already: the next one is behind it.
+  if (saw_due_) range.from = std::max(range.from, due_key(now, model::QueueId{0}, 0));
   auto page = co_await core_.ledger.due(std::move(range));
   if (!page.has_value()) co_return at + kBusyRecheck;
-  if (page->entries.empty()) co_return at + rt::kIdleRecheck;
-  if (page->strays.empty()) core_.ledger.raise_floor(mark, page->entries.front().when);
+  if (page->entries.empty()) co_return latest;
+  if (!saw_due_ && page->strays.empty()) {
+    core_.ledger.raise_floor(mark, page->entries.front().when);
+  }
   const Duration wait = page->entries.front().when - now;
-  co_return at + std::clamp(wait, Duration::milliseconds(1), rt::kIdleRecheck);
+  // While much is due, several rows are worth a look.
+  const Duration least = is_busy ? kBusyPause : Duration::milliseconds(1);
+  co_return std::min(latest, at + std::max(wait, least));
 }
 
 // ---- placing rows ----

@@ -90,7 +90,7 @@ void Dispatcher::tend_lane(Lane& lane) {
     for (Item& item : lane.queue.take_until(now - kQueuedMax)) {
       results_.hand_back(std::move(item), full(lane.name));
     }
-    set_more(lane);
+    note_full(lane);
   }
   while (!lane.granted.empty() && lane.granted.front().queued_at + kQueuedMax < now) {
     Item item = std::move(lane.granted.front());
