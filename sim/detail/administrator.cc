@@ -81,7 +81,12 @@ void Administrator::judge(const Order& order, uint64_t number, const queue::Expl
     if (row.state == QueueState::removed) {
       removed_.try_emplace({row.id.value, row.index}, world_.simulation().now());
     }
-    if (is_newest) expect(order, row);
+    if (is_newest) {
+      expect(order, row);
+    } else {
+      // Two at once: whichever was carried out last counts, and only the table knows which.
+      holds_.erase({row.id.value, row.index});
+    }
   }
 }
 
