@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "codec/text/detail/charset_names.h"
+#include "codec/text/detail/utf7.h"
 #include "codec/text/detail/utf8.h"
 
 namespace ph::text {
@@ -84,6 +85,7 @@ struct CharsetReader::State {
 
   CharsetFamily family = CharsetFamily::unknown;
   iconv_t converter = kNoConverter;
+  Utf7Reader utf7;
   std::string pending;  // the start of a sequence, at most kSequenceMax octets
 };
 
@@ -92,6 +94,7 @@ size_t CharsetReader::State::convert(std::string_view octets, std::string& out) 
     case CharsetFamily::utf8: return append_clean_utf8(octets, out);
     case CharsetFamily::windows1252: append_windows1252(octets, out); return octets.size();
     case CharsetFamily::unknown: append_unknown(octets, out); return octets.size();
+    case CharsetFamily::utf7: utf7.feed(octets, out); return octets.size();
     case CharsetFamily::converter: return convert_by_iconv(octets, out);
   }
   return octets.size();
@@ -139,6 +142,7 @@ void CharsetReader::finish(std::string& out) {
     out += kReplacement;
     state_->pending.clear();
   }
+  state_->utf7.finish(out);
   if (state_->converter == kNoConverter) return;
   std::array<char, 64> buffer;
   char* to = buffer.data();

@@ -35,6 +35,8 @@ TEST(Charset, ReadsTheSetsOfRealMail) {
       {"windows-1256", "\xC7", "ا"},
       {"ISO-8859-8-I", "\xE9", "י"},
       {"UTF-7", "Hi +AGUA6Q-", "Hi eé"},
+      {"utf-7", "1 +- 1 +AOk. +2D3eAA- +AOk-+AOk", "1 + 1 é. 😀 éé"},
+      {"unicode-1-1-utf-7", "+AOk", "é"},
       {"utf-16le", std::string_view("h\0i\0", 4), "hi"},
   };
   for (const Sample& s : samples) {
@@ -50,6 +52,11 @@ TEST(Charset, NeverFails) {
   EXPECT_EQ(to_utf8("\x81", "windows-1252"), "\xEF\xBF\xBD");
   EXPECT_EQ(to_utf8("\xA4", "euc-jp"), "\xEF\xBF\xBD");  // cut inside a character
   EXPECT_EQ(to_utf8("\xED\xA0\x80", "utf-8"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(to_utf8("=+3/A\xC3;l", "utf-7"),
+            "=\xEF\xBF\xBD\xEF\xBF\xBD;l");  // a lone half of a pair
+  EXPECT_EQ(to_utf8("+2D0AQQ-", "utf-7"),
+            "\xEF\xBF\xBD"
+            "A");
   EXPECT_FALSE(is_known_charset("UTF-8//IGNORE/../x"));
   EXPECT_EQ(to_utf8("x\xE9", std::string(5000, 'a')), "x\xEF\xBF\xBD");
 }

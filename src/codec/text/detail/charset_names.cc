@@ -13,6 +13,8 @@ constexpr size_t kNameMax = 40;
 constexpr std::string_view kUtf8Keys[] = {
     "",         "utf8",  "usascii", "ascii",         "ansix341968",
     "iso646us", "cp367", "us",      "unicode11utf8", "646"};
+constexpr std::string_view kUtf7Keys[] = {"utf7", "unicode11utf7", "unicode20utf7",
+                                          "xunicode20utf7", "csunicode11utf7"};
 constexpr std::string_view kWindows1252Keys[] = {
     "iso88591", "latin1",  "l1",      "isoir100", "cp819", "ibm819", "windows1252",
     "cp1252",   "xcp1252", "win1252", "ansi",     "xansi", "iso8859"};
@@ -118,11 +120,6 @@ constexpr Alias kAliases[] = {
     {"armscii8", "ARMSCII-8"},
     {"georgianps", "GEORGIAN-PS"},
     {"hproman8", "HP-ROMAN8"},
-    {"utf7", "UTF-7"},
-    {"unicode11utf7", "UTF-7"},
-    {"unicode20utf7", "UTF-7"},
-    {"xunicode20utf7", "UTF-7"},
-    {"csunicode11utf7", "UTF-7"},
     {"utf16", "UTF-16"},
     {"unicode", "UTF-16"},
     {"ucs2", "UTF-16"},
@@ -188,6 +185,7 @@ CharsetName find_charset(std::string_view name) {
   const std::string whole_key = make_key(name);
   const std::string_view key = without_year(whole_key);
   if (holds(kUtf8Keys, key)) return {CharsetFamily::utf8, "UTF-8"};
+  if (holds(kUtf7Keys, key)) return {CharsetFamily::utf7, "UTF-7"};
   if (holds(kWindows1252Keys, key)) return {CharsetFamily::windows1252, "CP1252"};
   const auto* alias = std::ranges::find(kAliases, key, &Alias::key);
   if (alias != std::end(kAliases)) return {CharsetFamily::converter, alias->name};

@@ -10,7 +10,8 @@ namespace ph::text {
 enum class CharsetFamily : unsigned char {
   utf8,         // and us-ascii
   windows1252,  // and iso-8859-1, whose C1 controls mean nothing in mail
-  converter,    // by iconv, under CharsetName::iconv_name
+  utf7,
+  converter,  // by iconv, under CharsetName::iconv_name
   unknown,
 };
 
