@@ -140,10 +140,14 @@ using Looking = std::shared_ptr<std::atomic<bool>>;
 rt::Task<Result<kv::DiskSpace>> look_at_disk(CorePointer core, Looking looking, rt::Loop& loop,
                                              rt::Deadline deadline) {
   if (looking->exchange(true)) co_return fail(kv::kBusy, "an earlier look has not come back");
-  // Goes with the work, so that it ends with it, also when the pool never takes it.
+  // Goes with the work: it ends before the answer is out, and also when the pool never takes it.
   const auto end = [looking](void*) { *looking = false; };
   std::shared_ptr<void> ending(nullptr, end);
-  auto work = [look = core->segments.space_look(), ending = std::move(ending)] { return look(); };
+  auto work = [look = core->segments.space_look(), ending = std::move(ending)]() mutable {
+    auto space = look();
+    ending.reset();
+    return space;
+  };
   rt::Pool& pool = core->runtime.pool();
   core.reset();
   co_return co_await rt::blocking(loop, pool, "free space on the disk", std::move(work), deadline);
