@@ -22,13 +22,6 @@ void describe(queue::NewMessage& message) {
   const std::string_view subject = header.subject.substr(0, kSubjectLookMax);
   const mime::Field field{.name = "Subject", .raw = subject, .whole = subject};
   message.subject = field.decoded();
-  if (message.subject.size() <= queue::kSubjectMax) return;
-  size_t end = queue::kSubjectMax;
-  const auto continues = [&](size_t at) {
-    return (static_cast<unsigned char>(message.subject[at]) & 0xC0) == 0x80;
-  };
-  while (end > 0 && continues(end)) --end;  // no code point is cut
-  message.subject.resize(end);
 }
 
 queue::NewMessage queued_message(store::HandOver handover, kv::BlobBytes bytes) {

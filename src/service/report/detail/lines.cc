@@ -43,16 +43,6 @@ std::string hex_of(uint32_t code) {
 
 std::string one_line(std::string_view text) { return printable(text, kFieldTextMax); }
 
-std::string line_for_people(std::string text, size_t limit) {
-  if (!is_valid_utf8(text)) return printable(text, limit);
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  }
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
-  return text.substr(0, limit);
-}
-
 std::string wrapped(std::string_view indent, std::string_view words) {
   std::string out;
   size_t column = kColumns;

@@ -13,8 +13,6 @@ inline constexpr size_t kLineMax = 998;  // RFC 5322 section 2.1.1
 
 // In a field: ASCII, one line.
 std::string one_line(std::string_view text);
-// For people: UTF-8 stays, what could start a line does not; cut between characters.
-std::string line_for_people(std::string text, size_t limit);
 // Of our own words: lines of at most 78 columns, each behind `indent`.
 std::string wrapped(std::string_view indent, std::string_view words);
 // "21 Nov 2026 02:50:16 UTC"

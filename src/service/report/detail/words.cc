@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/utf8_line.h"
 #include "codec/mime/header.h"
 #include "model/queue_row.h"
 #include "service/report/detail/lines.h"
@@ -149,7 +150,7 @@ std::string answer_line(const ReplyRecord& reply) {
   std::string out = reply.when == Time{} ? std::string() : date_for_people(reply.when) + "  ";
   out += reply.host.empty() ? std::string("this server") : reply.host;
   out += std::string(place_of(reply.stage)) + ": " + model::to_text(reply);
-  return "    " + line_for_people(std::move(out), kAnswerMax) + "\r\n";
+  return "    " + utf8_line(out, kAnswerMax) + "\r\n";
 }
 
 std::string answers_of(const QueueRow& row) {
@@ -168,9 +169,9 @@ std::string answers_of(const QueueRow& row) {
 
 std::string name_of(const QueueRow& row) {
   const model::Recipient& to = row.recipient;
-  std::string out = "\r\n<" + line_for_people(to.address, kAddressMax) + ">";
+  std::string out = "\r\n<" + utf8_line(to.address, kAddressMax) + ">";
   if (!to.original_address.empty() && to.original_address != to.address) {
-    out += "\r\n  (sent to <" + line_for_people(to.original_address, kAddressMax) + ">)";
+    out += "\r\n  (sent to <" + utf8_line(to.original_address, kAddressMax) + ">)";
   }
   return out + "\r\n";
 }
@@ -309,7 +310,7 @@ std::string words_for_people(const WordsText& text, const queue::ReportWork& wor
   out += wrapped("", opening_of(work)) + "\r\n";
   const mime::HeaderView header(original);
   if (const auto subject = header.first("Subject")) {
-    out += "Subject:   " + line_for_people(subject->decoded(), kSubjectShown) + "\r\n";
+    out += "Subject:   " + utf8_line(subject->decoded(), kSubjectShown) + "\r\n";
   }
   out += "Accepted:  " + date_for_people(work.envelope.received_at) + "\r\n";
   out += "Queue id:  " + model::to_text(work.id) + "\r\n";
