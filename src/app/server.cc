@@ -127,6 +127,7 @@ rt::Task<Status> Server::Rooms::open_transport(rt::Deadline) {
   intake = std::make_unique<IntakeBridge>(
       IntakeBridge::Parts{*queue, *mailboxes, *directory, source(), *pressure});
   addresses = std::make_unique<AddressBridge>(*directory);
+  settings->on_change([this](const rt::Loop& loop) { queue->settings_changed(loop); });
   transport.connect(queue.get());
   queue->start();
   co_return Status();

@@ -409,6 +409,12 @@ rt::Task<Status> Queue::note(rt::Loop& home, AuditEntry entry, rt::Deadline dead
       [entry, deadline](Shard& s) { return s.desk().note(entry, deadline); }, deadline);
 }
 
+void Queue::settings_changed(const rt::Loop& loop) {
+  for (const auto& shard : shards_) {
+    if (&shard->home() == &loop) shard->look();
+  }
+}
+
 bool Queue::kill_worker(rt::Loop& loop, uint64_t pick) {
   for (const auto& shard : shards_) {
     if (&shard->home() == &loop && shard->dispatcher().kill_worker(pick)) return true;

@@ -92,6 +92,10 @@ class Queue {
   // For commands that other rooms carry out on the queue (import).
   rt::Task<Status> note(rt::Loop& home, AuditEntry entry, rt::Deadline deadline);
 
+  // The settings as seen from this loop have changed: its shards look now, not when they next
+  // would.
+  void settings_changed(const rt::Loop& loop);
+
   // One pass of the auditor over all shards, now.
   rt::Task<Result<SweepFindings>> sweep(rt::Loop& home, rt::Deadline deadline);
 

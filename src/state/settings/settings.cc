@@ -42,7 +42,11 @@ std::optional<AuditEntry> decode(std::string_view record) {
 class Settings::View final : public config::Source {
  public:
   const config::Values& current() const override { return values_; }
-  void set(config::Values values) { values_ = std::move(values); }
+  void set(config::Values values) {
+    values_ = std::move(values);
+    if (changed) changed();
+  }
+  std::function<void()> changed;
 
  private:
   config::Values values_;
@@ -150,6 +154,12 @@ rt::Task<void> Settings::repair() {
     const rt::Woken woken =
         co_await rt::sleep(home_, home_.in(Duration::seconds(1)), "another look at the settings");
     if (woken == rt::Woken::cancelled) co_return;
+  }
+}
+
+void Settings::on_change(std::function<void(const rt::Loop&)> listener) {
+  for (const rt::Loop* loop : ports_.runtime.loops()) {
+    views_[loop->index()]->changed = [listener, loop] { listener(*loop); };
   }
 }
 

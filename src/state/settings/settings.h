@@ -50,6 +50,9 @@ class Settings {
 
   config::Source& source(const rt::Loop& loop);
   const config::Schema& schema() const { return ports_.schema; }
+  // Called on each loop behind a change that has acted there; a hint, for who would otherwise look
+  // later. Set once, before the loops serve anyone; what it calls must outlive the loops.
+  void on_change(std::function<void(const rt::Loop&)> listener);
   rt::Loop& home() const { return home_; }
 
   // kUnknownSetting, kBadValue, kContradiction with a sentence for the operator; kConflict while

@@ -28,6 +28,8 @@ class Shard {
   rt::Task<Status> stop(rt::Deadline deadline);
 
   rt::Task<Result<model::QueueId>> accept(NewMessage message, rt::Deadline deadline);
+  // A hint: something may have to be done sooner than the scheduler thinks.
+  void look() { scheduler_.hint(); }
   Ledger& ledger() { return core_.ledger; }
   Desk& desk() { return desk_; }
   Auditor& auditor() { return auditor_; }
