@@ -212,6 +212,15 @@ uint64_t spread_of(const QueueRow& row) {
   return x ^ (x >> 31);
 }
 
+// A row that has just been made waits for the time that its sender asked for.
+void schedule(QueueRow& row, Time now) {
+  if (row.not_before <= now) return;
+  row.state = scheduled;
+  row.reason = future_release;
+  row.clock_at = row.not_before;
+  remember(row, now);
+}
+
 }  // namespace
 
 QueueRow new_row(QueueId id, uint32_t index, Recipient recipient, const Envelope& envelope,
@@ -227,12 +236,7 @@ QueueRow new_row(QueueId id, uint32_t index, Recipient recipient, const Envelope
   row.since = now;
   row.clock_at = now;
   remember(row, now);
-  if (row.not_before > now) {
-    row.state = scheduled;
-    row.reason = future_release;
-    row.clock_at = row.not_before;
-    remember(row, now);
-  }
+  schedule(row, now);
   set_limits(row, policy);
   row.next_action_at = earliest_of(row);
   return row;
@@ -254,6 +258,7 @@ QueueRow child_row(const QueueRow& parent, uint32_t index, Recipient recipient, 
   row.delay_told = parent.delay_told;
   row.expansions = parent.expansions + 1;
   remember(row, now);
+  schedule(row, now);
   row.next_action_at = earliest_of(row);
   return row;
 }
@@ -287,6 +292,8 @@ Result<QueueRow> step(const QueueRow& row, const QueueHappening& happening, Time
     out.lease = to == in_flight ? happening.lease : Lease{};
   }
   if (!happening.lane.empty()) out.lane = happening.lane;
+  // An administrator let it go before its time: whatever stands for it later goes, too.
+  if (row.state == scheduled && to == ready) out.not_before = std::min(out.not_before, now);
   if (happening.event == QueueEvent::lease_ended && has_grace(row) && row.expires_at <= now) {
     out.grace_until = now + policy.lease;
     out.expires_at = out.grace_until;

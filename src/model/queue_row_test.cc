@@ -233,6 +233,11 @@ TEST(QueueRow, WhatIsToLeaveLaterIsScheduledAndItsAgeCountsFromThen) {
   EXPECT_EQ(row.next_action_at, later.hold_until);
   EXPECT_EQ(row.expires_at, later.hold_until + kPolicy.expiry);
   EXPECT_EQ(fault_of(row), "");
+  const QueueRow child = child_row(row, 1, {.address = "z@y.example"}, kNow);
+  EXPECT_EQ(child.state, QueueState::scheduled);
+  EXPECT_EQ(child.next_action_at, later.hold_until);
+  const QueueRow released = after(row, {.event = QueueEvent::release}, kNow);
+  EXPECT_EQ(child_row(released, 1, {.address = "z@y.example"}, kNow).state, QueueState::ready);
   row = after(row, {.event = QueueEvent::review}, later.hold_until);
   EXPECT_EQ(row.state, QueueState::ready);
   EXPECT_EQ(row.reason, QueueReason::release_time);
