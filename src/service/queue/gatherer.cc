@@ -22,6 +22,7 @@ struct Gatherer::Group {
   std::optional<Status> result;
   bool settled_by_proof = false;
   Time lowest = Time::max();
+  std::vector<model::QueueId> messages;
   std::vector<rt::Parking*> waiting;
 
   bool is_full() const {
@@ -29,8 +30,12 @@ struct Gatherer::Group {
   }
 };
 
-Gatherer::Gatherer(rt::Loop& home, kv::Partition& partition, std::string name)
-    : home_(home), partition_(partition), name_(std::move(name)), scope_(home, name_) {}
+Gatherer::Gatherer(rt::Loop& home, kv::Partition& partition, std::string name, Settled settled)
+    : home_(home),
+      partition_(partition),
+      name_(std::move(name)),
+      settled_(std::move(settled)),
+      scope_(home, name_) {}
 
 Gatherer::~Gatherer() = default;
 
@@ -40,12 +45,16 @@ kv::Batch& Gatherer::batch() {
   return open_->batch;
 }
 
-void Gatherer::note(Time when) {
-  if (open_ != nullptr) open_->lowest = std::min(open_->lowest, when);
+bool Gatherer::gathers(const kv::Batch& batch) const {
+  return open_ != nullptr && &open_->batch == &batch;
 }
 
+void Gatherer::note(Time when) { open_->lowest = std::min(open_->lowest, when); }
+
+void Gatherer::note(model::QueueId id) { open_->messages.push_back(id); }
+
 Time Gatherer::lowest_unsettled() const {
-  Time lowest = doubtful_;
+  Time lowest = Time::max();
   if (open_ != nullptr) lowest = std::min(lowest, open_->lowest);
   for (const auto& group : full_) lowest = std::min(lowest, group->lowest);
   for (const auto& group : running_) lowest = std::min(lowest, group->lowest);
@@ -99,22 +108,38 @@ rt::Task<void> Gatherer::run() {
     running_.push_back(group);
     auto answer = co_await partition_.commit(
         std::move(group->batch), {.expected = std::nullopt, .deadline = home_.in(kCommitTime)});
-    if (answer.has_value()) {
-      group->result.emplace();
-      doubtful_ =
-          Time::max();  // commits keep their order: what was before is visible or never will be
-    } else if (answer.error().is(kv::kUncertain)) {
-      Status settled = co_await settle(home_.in(kCommitTime));
-      group->settled_by_proof = settled.has_value();
-      if (!settled.has_value()) doubtful_ = std::min(doubtful_, group->lowest);
-      group->result.emplace(settled.has_value() ? Status{} : Status(std::move(settled).error()));
+    if (!answer.has_value() && answer.error().is(kv::kUncertain)) {
+      co_await find_out(*group);
     } else {
-      group->result.emplace(std::move(answer).error());
+      answer_to(*group, answer.has_value() ? Status{} : Status(std::move(answer).error()));
     }
     std::erase(running_, group);
-    for (rt::Parking* parking : group->waiting) parking->wake();
+    settled_(group->messages);
   }
   --runners_;
+}
+
+void Gatherer::answer_to(Group& group, Status result) {
+  if (group.result.has_value()) return;
+  group.result.emplace(std::move(result));
+  for (rt::Parking* parking : group.waiting) parking->wake();
+}
+
+// Whoever waits is not kept longer than kCommitTime, but the group is not settled before it is
+// known: until then its messages must not be changed by somebody who would not see it.
+rt::Task<void> Gatherer::find_out(Group& group) {
+  while (true) {
+    Status settled = co_await settle(home_.in(kCommitTime));
+    if (settled.has_value()) {
+      group.settled_by_proof = true;
+      answer_to(group, Status{});
+      co_return;
+    }
+    answer_to(group, std::move(settled));
+    const rt::Woken woken =
+        co_await rt::sleep(home_, home_.in(kSettlePause), "the disk to come back");
+    if (woken == rt::Woken::cancelled) co_return;
+  }
 }
 
 // Commits of a partition keep their order: when a later one is answered, an earlier one of which no

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "base/result.h"
 #include "kv/store.h"
+#include "model/queue_id.h"
 #include "rt/runtime.h"
 
 namespace ph::queue {
@@ -26,7 +28,10 @@ struct Proof {
 
 class Gatherer {
  public:
-  Gatherer(rt::Loop& home, kv::Partition& partition, std::string name);
+  // `settled` hears of the messages of each commit once it is known what became of it; also if
+  // whoever asked for it has long given up.
+  using Settled = std::function<void(const std::vector<model::QueueId>&)>;
+  Gatherer(rt::Loop& home, kv::Partition& partition, std::string name, Settled settled);
   ~Gatherer();
   Gatherer(const Gatherer&) = delete;
   Gatherer& operator=(const Gatherer&) = delete;
@@ -40,8 +45,12 @@ class Gatherer {
 
   uint64_t commits() const { return commits_; }
 
+  // Whether `batch` is what the next commit is gathered in.
+  bool gathers(const kv::Batch& batch) const;
   // What is in batch() makes an entry at `when` in the index by time.
   void note(Time when);
+  // What is in batch() changes a message.
+  void note(model::QueueId id);
   // The earliest time noted for changes that readers may not see yet; Time::max() if there is none.
   Time lowest_unsettled() const;
 
@@ -49,15 +58,17 @@ class Gatherer {
   struct Group;
   rt::Task<void> run();
   rt::Task<Status> settle(rt::Deadline deadline);
+  rt::Task<void> find_out(Group& group);
+  void answer_to(Group& group, Status result);
   std::shared_ptr<Group> take();
 
   rt::Loop& home_;
   kv::Partition& partition_;
   std::string name_;
+  Settled settled_;
   std::shared_ptr<Group> open_;  // shared by everyone whose changes are in it
   std::deque<std::shared_ptr<Group>> full_;
-  std::vector<std::shared_ptr<Group>> running_;  // being committed
-  Time doubtful_ = Time::max();                  // noted for a commit whose answer nobody knows
+  std::vector<std::shared_ptr<Group>> running_;  // committed, and not settled yet
   size_t runners_ = 0;
   size_t idle_runners_ = 0;  // spawned, have not taken a group yet
   uint64_t commits_ = 0;

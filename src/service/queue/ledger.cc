@@ -30,6 +30,8 @@ uint32_t lane_hash(std::string_view lane) { return crc32c(lane); }
 
 struct Ledger::Guarded {
   std::deque<rt::Parking*> waiting;
+  size_t unsettled = 0;  // changes on their way
+  bool is_released = false;
 };
 
 void MessageGuard::release() {
@@ -75,9 +77,21 @@ void Watch::refresh() {
   if (ledger_ != nullptr) seen_ = ledger_->watched_.at(id_).generation;
 }
 
-void Ledger::touched(QueueId id) {
+void Ledger::touched(const kv::Batch& batch, QueueId id) {
   const auto at = watched_.find(id);
   if (at != watched_.end()) at->second.generation = ++generations_;
+  const auto guarded = guarded_.find(id);
+  Gatherer* const gatherer = gatherer_of(batch);
+  if (guarded == guarded_.end() || gatherer == nullptr) return;
+  ++guarded->second->unsettled;
+  gatherer->note(id);
+}
+
+void Ledger::settled(const std::vector<QueueId>& messages) {
+  for (const QueueId id : messages) {
+    Guarded& guarded = *guarded_.at(id);
+    if (--guarded.unsettled == 0 && guarded.is_released) unguard(id);
+  }
 }
 
 MessageGuard Ledger::try_guard(QueueId id) {
@@ -110,6 +124,9 @@ rt::Task<Result<MessageGuard>> Ledger::guard(QueueId id, rt::Deadline deadline) 
 
 // Everyone who waits looks again: the first to run gets it. Few ever wait for one message.
 void Ledger::unguard(QueueId id) {
+  Guarded& guarded = *guarded_.at(id);
+  guarded.is_released = true;
+  if (guarded.unsettled > 0) return;
   auto node = guarded_.extract(id);
   for (rt::Parking* parking : node.mapped()->waiting) parking->wake();
 }
@@ -122,8 +139,10 @@ Ledger::Ledger(rt::Loop& home, kv::Store& store, std::unique_ptr<kv::Partition> 
       store_(store),
       partition_(std::move(partition)),
       shard_(shard),
-      intake_(home, *partition_, "commit of new messages"),
-      changes_(home, *partition_, "commit of changes") {}
+      intake_(home, *partition_, "commit of new messages",
+              [this](const std::vector<QueueId>& messages) { settled(messages); }),
+      changes_(home, *partition_, "commit of changes",
+               [this](const std::vector<QueueId>& messages) { settled(messages); }) {}
 
 Ledger::~Ledger() = default;
 
@@ -210,9 +229,15 @@ void Ledger::raise_floor(const FloorMark& mark, Time first_found) {
   floor_ = std::max(floor_, std::min({first_found, mark.unsettled, noted_}));
 }
 
-void Ledger::note_due(Time when) {
-  intake_.note(when);
-  changes_.note(when);
+Gatherer* Ledger::gatherer_of(const kv::Batch& batch) {
+  for (Gatherer* gatherer : {&changes_, &intake_}) {
+    if (gatherer->gathers(batch)) return gatherer;
+  }
+  return nullptr;
+}
+
+void Ledger::note_due(const kv::Batch& batch, Time when) {
+  if (Gatherer* const gatherer = gatherer_of(batch)) gatherer->note(when);
   floor_ = std::min(floor_, when);
   noted_ = std::min(noted_, when);
 }
@@ -283,7 +308,7 @@ void Ledger::add_message(kv::Batch& batch, const MessageFacts& facts, kv::BlobBy
 
 void Ledger::put_message(kv::Batch& batch, const MessageFacts& facts) {
   batch.put(message_key(facts.id), encode(facts));
-  touched(facts.id);
+  touched(batch, facts.id);
 }
 
 void Ledger::add_row(kv::Batch& batch, const QueueRow& row) {
@@ -291,9 +316,9 @@ void Ledger::add_row(kv::Batch& batch, const QueueRow& row) {
   batch.put(row_key(row.id, row.index), encode(row));
   if (!model::is_end(row.state)) {
     batch.put(due_key(row.next_action_at, row.id, row.index), due_value(row));
-    note_due(row.next_action_at);
+    note_due(batch, row.next_action_at);
   }
-  touched(row.id);
+  touched(batch, row.id);
 }
 
 void Ledger::change_row(kv::Batch& batch, const QueueRow& was, const QueueRow& is) {
@@ -319,7 +344,7 @@ void Ledger::forget(kv::Batch& batch, const MessageFacts& facts, uint32_t rows) 
   if (!facts.handover_id.empty()) batch.erase(handover_key(facts.handover_id));
   batch.erase(ended_key(facts.ended_at, facts.id));
   batch.erase(message_key(facts.id));
-  touched(facts.id);
+  touched(batch, facts.id);
 }
 
 // ---- suspensions and the audit log ----

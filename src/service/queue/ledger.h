@@ -18,7 +18,9 @@
 //
 // Reads see the newest answered commit, so whoever changes a message first takes its guard: an
 // in-memory lock of one message, held over store calls only (never over network or router), freed
-// by scope exit. Changes of many callers are gathered into few commits. Home loop only.
+// by scope exit, and not before it is known what became of the message's commits: whoever gave up
+// waiting for one leaves the message to nobody who would not see it. Changes of many callers are
+// gathered into few commits. Home loop only.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +61,8 @@ uint32_t lane_hash(std::string_view lane);
 
 class Ledger;
 
-// Holds one message against other changers until it goes out of scope.
+// Holds one message against other changers until it goes out of scope and the message's commits are
+// settled.
 class MessageGuard {
  public:
   MessageGuard() = default;
@@ -194,9 +197,11 @@ class Ledger {
     uint64_t generation = 0;
   };
   Gatherer& gatherer(Way way) { return way == Way::intake ? intake_ : changes_; }
-  void note_due(Time when);
+  Gatherer* gatherer_of(const kv::Batch& batch);
+  void note_due(const kv::Batch& batch, Time when);
   void unguard(model::QueueId id);
-  void touched(model::QueueId id);
+  void touched(const kv::Batch& batch, model::QueueId id);
+  void settled(const std::vector<model::QueueId>& messages);
   rt::Task<Status> load_audit();
   rt::Task<Status> tidy_audit(Time oldest, rt::Deadline deadline);
 
