@@ -372,6 +372,18 @@ TEST(Lanes, ALeakedPlaceIsFoundAndFreedByTheAuditor) {
   EXPECT_EQ(w.outside.arrived_at["late@far.example"], 1);
 }
 
+TEST(Lanes, AWorkerThatDiesWhileIdleIsNoticedByTheEndOfItsIdleLease) {
+  World w;
+  w.set("queue.lane-idle", "1 min");
+  ASSERT_TRUE(w.accept(message_to({"u@far.example"})).has_value());
+  w.sim.run_for(Duration::seconds(30));
+  ASSERT_TRUE(w.queue().kill_worker(w.loop(), 0));
+  w.sim.run_for(Duration::seconds(50));
+  EXPECT_EQ(w.metrics.value("posthorn_queue_lost_workers_total"), 1);
+  w.sim.run_for(Duration::minutes(3));
+  EXPECT_EQ(w.hits(), 0);
+}
+
 TEST(Lanes, ASecondListOfFailedRowsIsFoundByTheAuditor) {
   World w(1, 1, Defect::second_list);
   w.set("queue.sweep", "1 h");

@@ -267,7 +267,7 @@ rt::Task<bool> Courier::carry_part(Item item, uint64_t attempt, rt::Deadline dea
     work.recipients.push_back({item.rows[i].index, item.rows[i].recipient, item.mailboxes[i]});
   }
   self_.attempt_began = core_.home.now();
-  self_.lease_until = deadline.when() + kHangGrace;
+  renew_until(deadline.when() + kHangGrace);
   const std::shared_ptr<const NextHop> hop = lane_.hop;
   CarryResult result = co_await session_->carry(std::move(work), *hop, deadline);
   const bool sound = !result.lane_fault.has_value();

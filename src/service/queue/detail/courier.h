@@ -28,7 +28,11 @@ class Courier {
   };
   rt::Task<void> run();
   bool may_go_on();
-  void renew(Duration length) { self_.lease_until = core_.home.now() + length; }
+  void renew(Duration length) { renew_until(core_.home.now() + length); }
+  void renew_until(Instant until) {
+    self_.lease_until = until;
+    dispatcher_.lease_changed(lane_, self_);
+  }
   rt::Task<std::vector<Item>> next_batch();
   rt::Task<rt::Woken> wait_for_work(Instant until);
   rt::Task<std::vector<Held>> hold(std::vector<Item> items);

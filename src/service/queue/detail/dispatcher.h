@@ -95,6 +95,8 @@ class Dispatcher {
   // What happens to recipients about which nothing was said.
   model::QueueHappening note_result(Lane& lane, Worker& worker, const Item& item,
                                     const CarryResult& result);
+  // A worker renewed its lease, perhaps by less than it had: its end is looked at in time.
+  void lease_changed(Lane& lane, const Worker& worker);
   void ended(Lane& lane, Worker& worker);
 
  private:

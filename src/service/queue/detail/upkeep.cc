@@ -52,6 +52,10 @@ void Dispatcher::attend(Lane& lane, Instant when) {
   if (when < sleeps_until_) news_.wake();
 }
 
+void Dispatcher::lease_changed(Lane& lane, const Worker& worker) {
+  attend(lane, worker.lease_until + Duration::microseconds(1));
+}
+
 Instant Dispatcher::attention_of(Lane& lane) {
   const Instant now = core_.home.now();
   Instant at = Instant::max();
