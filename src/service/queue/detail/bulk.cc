@@ -74,19 +74,14 @@ rt::Task<Result<BulkResult>> Desk::control_all(BulkRequest request, std::string 
   std::vector<GangWork> work;
   std::vector<RowName> names;
   std::vector<QueueRow> rows;
-  std::vector<QueueRow> siblings;  // of the message at hand, when a redirect has to know them
   model::QueueId last{};
   for (const FoundRow& found : page.rows) {
     const QueueRow& row = found.row;
-    const bool is_new = row.id != last;
+    if (row.id != last) ++out.messages;
     last = row.id;
-    if (is_new) ++out.messages;
-    if (is_new && !request.control.to.empty()) {
-      PH_CO_TRY(siblings, co_await core_.ledger.rows(row.id, 0, kRecipientsMax));
-    }
     names.push_back({row.id, row.index});
     rows.push_back(row);
-    std::string problem = refusal_of_redirect(request.control, row, siblings);
+    std::string problem = refusal_of_redirect(request.control, row);
     if (problem.empty() && request.doing == Doing::dry_run) {
       const auto next = model::step(row, change.happening, core_.now(), core_.policy());
       if (!next.has_value()) problem = next.error().context();

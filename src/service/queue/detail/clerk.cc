@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "base/utf8_line.h"
 #include "kv/errors.h"
 #include "rt/bounded.h"
 #include "rt/deadline.h"
@@ -156,7 +157,7 @@ Item Clerk::enroll(kv::Batch& batch, NewMessage message, std::vector<QueueRow> r
   item.facts.envelope.size_bytes = message.raw->size();
   item.facts.message_id = normal_message_id(message.message_id);
   item.facts.handover_id = std::move(message.handover_id);
-  item.facts.subject = printable(message.subject, kSubjectMax);
+  item.facts.subject = utf8_line(message.subject, kSubjectMax);
   item.facts.blob = kv::blob_id_of(*message.raw);
   item.facts.recipients = static_cast<uint32_t>(rows.size());
   item.facts.open = item.facts.recipients;
@@ -267,8 +268,15 @@ rt::Task<Status> Clerk::expand(Draft& draft, const RowChange& change, const Queu
   PH_CO_TRY(const std::vector<QueueRow> present,
             co_await core_.ledger.rows(draft.id, 0, kRecipientsMax));
   const Time now = core_.now();
+  // An alias may come round to an address that has had its turn; an administrator who names one
+  // wants it to get the message, unless it has it.
+  const bool is_redirect = change.happening.event == QueueEvent::redirect;
   const auto is_there = [&](std::string_view address) {
-    const auto same = [&](const QueueRow& r) { return iequals(r.recipient.address, address); };
+    const auto same = [&](const QueueRow& r) {
+      const bool counts = !is_redirect || !model::is_end(r.state) ||
+                          r.state == QueueState::delivered || r.state == QueueState::relayed;
+      return counts && iequals(r.recipient.address, address);
+    };
     return std::ranges::any_of(present, same) || std::ranges::any_of(draft.added, same);
   };
   const bool too_deep = parent.expansions >= kExpansionsMax;

@@ -43,12 +43,6 @@ bool is_next_hop(std::string_view text) {
          std::ranges::all_of(host, is_good);
 }
 
-// Whether it is the recipient's still, or has been brought to it: what is for the same address
-// twice comes once. What ended otherwise does not come at all.
-bool still_gets_it(QueueState state) {
-  return !model::is_end(state) || state == QueueState::delivered || state == QueueState::relayed;
-}
-
 }  // namespace
 
 std::string_view to_text(Command command) {
@@ -80,16 +74,10 @@ Status check_request(const ControlRequest& request) {
   return {};
 }
 
-std::string refusal_of_redirect(const ControlRequest& request, const QueueRow& row,
-                                const std::vector<QueueRow>& rows) {
-  if (request.command != Command::redirect || request.via.has_value()) return {};
-  if (iequals(row.recipient.address, request.to)) return "it is for " + request.to + " already";
-  for (const QueueRow& other : rows) {
-    if (!iequals(other.recipient.address, request.to) || still_gets_it(other.state)) continue;
-    return "the message was for " + request.to + " already, and ended there as " +
-           std::string(model::to_text(other.state));
-  }
-  return {};
+std::string refusal_of_redirect(const ControlRequest& request, const QueueRow& row) {
+  const bool is_same = request.command == Command::redirect && !request.via.has_value() &&
+                       iequals(row.recipient.address, request.to);
+  return is_same ? "it is for " + request.to + " already" : std::string();
 }
 
 rt::Task<Result<Explanation>> Desk::control(ControlRequest request, rt::Deadline deadline) {
@@ -103,7 +91,7 @@ rt::Task<Result<Explanation>> Desk::control(ControlRequest request, rt::Deadline
   for (const QueueRow& row : rows) {
     if (request.recipient.has_value() && row.index != *request.recipient) continue;
     if (model::is_end(row.state)) continue;
-    std::string problem = refusal_of_redirect(request, row, rows);
+    std::string problem = refusal_of_redirect(request, row);
     if (!problem.empty()) {
       refusal = std::move(problem);
       continue;

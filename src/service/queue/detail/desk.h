@@ -58,9 +58,7 @@ class Desk {
 
 // Checks what a command says before anything is asked of the table: kBadFilter.
 Status check_request(const ControlRequest& request);
-// Why this row must not be redirected: "" when nothing speaks against it. `rows` are all those of
-// its message: an address that the message has had does not get it a second time.
-std::string refusal_of_redirect(const ControlRequest& request, const model::QueueRow& row,
-                                const std::vector<model::QueueRow>& rows);
+// Why this row need not be redirected: "" when nothing speaks against it.
+std::string refusal_of_redirect(const ControlRequest& request, const model::QueueRow& row);
 
 }  // namespace ph::queue
