@@ -52,6 +52,7 @@ rt::Task<void> Administrator::carry_out(Administrator& self, app::Server& server
   if (order.command == Command::hold) request.hold_for = order.hold_for;
   const uint64_t id = request.id.value;
   const uint64_t number = ++self.numbered_;
+  const uint64_t clock_steps = self.clock_steps_;
   self.newest_[id] = number;
   const uint32_t index = order.recipient.value_or(kEvery);
   std::erase_if(self.holds_, [&](const auto& entry) {
@@ -71,6 +72,7 @@ rt::Task<void> Administrator::carry_out(Administrator& self, app::Server& server
     if (concerns(order, row)) self.world_.say("administrator", what + ": " + describe(row));
   }
   self.judge(order, number, *answer);
+  if (self.clock_steps_ != clock_steps) self.holds_.clear();
 }
 
 // What the answer shows is what was ordered, unless another order came meanwhile.

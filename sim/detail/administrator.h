@@ -36,7 +36,10 @@ class Administrator {
   // Begins to carry it out; nothing when the server is down or knows no such letter.
   void give(Order order);
   // Holds by the wall clock are not followed over a step of it.
-  void clock_stepped() { holds_.clear(); }
+  void clock_stepped() {
+    holds_.clear();
+    ++clock_steps_;
+  }
 
   // Every row that was answered to be held or removed still is, or has a reason not to be. What was
   // answered after `read_began` the rows cannot show yet.
@@ -59,6 +62,7 @@ class Administrator {
   uint64_t underway_ = 0;  // orders that are being carried out
   uint64_t answered_ = 0;
   uint64_t numbered_ = 0;
+  uint64_t clock_steps_ = 0;
   std::map<uint64_t, uint64_t> newest_;  // of the orders for a message: its number
   struct Hold {
     Time until;

@@ -34,6 +34,7 @@ class Planner {
     if (random_.chance(30)) add_clock_step();
     if (random_.chance(25)) add_dns_fault();
     if (random_.chance(20)) add_freeze();
+    if (random_.chance(50)) times(1 + random_.below(8), [this] { add_worker_death(); });
     if (random_.chance(20)) add_tls_fault();
     if (random_.chance(20)) add_route_change();
     if (random_.chance(70)) add_orders();
@@ -401,6 +402,23 @@ class Planner {
   void add_freeze() {
     const Duration length = random_.between(Duration::seconds(1), Duration::seconds(30));
     at(moment(), [length](World& world) { world.server_host().freeze(length); });
+  }
+
+  // A worker of some lane ends where it is suspended, as if it had crashed; mostly while letters
+  // are under way.
+  void add_worker_death() {
+    Duration when = moment();
+    if (!moments_.empty() && random_.chance(80)) {
+      when = pick(moments_).first + random_.between(Duration(), Duration::seconds(3));
+    }
+    const uint64_t which = random_.next();
+    at(when, [which](World& world) {
+      if (!world.is_serving()) return;
+      rt_sim::Host& host = world.server_host();
+      const size_t loops = host.runtime().loops().size();
+      const bool died = world.server().queue().kill_worker(host.loop(which % loops), which);
+      if (died) world.say("world", "a worker dies");
+    });
   }
 
   Random random_;
