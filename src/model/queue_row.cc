@@ -267,9 +267,12 @@ Result<QueueRow> step(const QueueRow& row, const QueueHappening& happening, Time
                       const QueuePolicy& policy) {
   const QueueState to = target_of(row, happening, policy);
   const QueueReason why = reason_of(row, happening, to);
-  const bool of_other_hold = happening.event == QueueEvent::lane_opened && row.state == held &&
-                             row.reason != lane_suspended;
-  if (of_other_hold || !kQueueTable.allows(row.state, happening.event, to, why)) {
+  // What became of its lane says nothing to a row that somebody holds for another reason.
+  const bool other_hold = row.state == held && row.reason != lane_suspended;
+  const bool is_for_others =
+      other_hold && (happening.event == QueueEvent::lane_opened ||
+                     (happening.event == QueueEvent::suspend && now < row.clock_at));
+  if (is_for_others || !kQueueTable.allows(row.state, happening.event, to, why)) {
     return fail(kNoEdge, std::string(to_text(happening.event)) + " is not possible while " +
                              std::string(to_text(row.state)));
   }

@@ -128,6 +128,18 @@ TEST(QueueRow, CommandsThatMeanNothingAreRefused) {
   }
 }
 
+TEST(QueueRow, AHoldIsNotTheBusinessOfALane) {
+  const Time until = kNow + Duration::minutes(5);
+  const QueueRow row = after(
+      fresh(),
+      {.event = QueueEvent::hold, .reason = QueueReason::held_by_administrator, .until = until},
+      kNow);
+  const QueueHappening suspended{.event = QueueEvent::suspend, .until = until + Duration::hours(1)};
+  EXPECT_FALSE(step(row, suspended, until - Duration::seconds(1), kPolicy).has_value());
+  EXPECT_FALSE(step(row, {.event = QueueEvent::lane_opened}, kNow, kPolicy).has_value());
+  EXPECT_EQ(after(row, suspended, until).reason, QueueReason::lane_suspended);
+}
+
 TEST(QueueRow, AnyWayThroughTheTableKeepsARowSound) {
   Random random(11);
   for (int walk = 0; walk < 2000; ++walk) {
