@@ -270,6 +270,13 @@ Duration Run::longest_wait() {
       more = std::max({more, values.get(queue::kPoisonReview), listed.row.next_action_at - now});
     }
   }
+  // A lane that is still suspended holds what comes to it until then.
+  const auto lanes = world_.ask(
+      world_.server().queue().lanes(world_.server_loop(), 1000, world_.server_loop().in(kLook)));
+  if (!lanes.has_value() || !lanes->has_value()) return wait + more + kGrace;
+  for (const queue::LaneView& lane : **lanes) {
+    if (lane.suspension.has_value()) more = std::max(more, lane.suspension->until - now);
+  }
   return wait + more + kGrace;
 }
 

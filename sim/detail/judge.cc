@@ -68,7 +68,9 @@ void Judge::judge_letter(const Sent& sent) {
     for (const std::string& recipient : sent.injection.recipients) {
       require(recipient);
       const auto own = row_of(recipient);
-      if (own == all.end() || own->state != QueueState::expanded) continue;
+      const bool is_alias = own != all.end() && own->state == QueueState::expanded &&
+                            own->reason == model::QueueReason::expanded_to_members;
+      if (!is_alias) continue;
       for (const std::string& address : expand(plan_, recipient)) require(address);
     }
   }
@@ -82,7 +84,11 @@ void Judge::judge_row(const Sent& sent, const QueueRow& row) {
   const std::string& marker = sent.letter.marker;
   const std::string& address = row.recipient.address;
   const size_t taken = world_.taken(marker, address);
-  if (row.state == QueueState::expanded) {
+  if (row.reason == model::QueueReason::redirected_by_administrator) {
+    if (!administrator_.may_be_redirected(row)) {
+      find_(fmt::format("{} was redirected: {}", marker, describe(row)));
+    }
+  } else if (row.state == QueueState::expanded) {
     if (expand(plan_, address).front() == address) find_("not an alias: " + describe(row));
   } else if (row.state == QueueState::delivered) {
     if (copies(address, marker) != 1) {
@@ -100,7 +106,7 @@ void Judge::judge_row(const Sent& sent, const QueueRow& row) {
       find_(fmt::format("{} failed and is in the mailbox: {}", marker, describe(row)));
     }
   } else if (row.state == QueueState::removed) {
-    if (!administrator_.may_be_removed(row.id, row.index)) {
+    if (!administrator_.may_be_removed(row)) {
       find_(fmt::format("{} was removed: {}", marker, describe(row)));
     }
   }

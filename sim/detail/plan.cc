@@ -332,6 +332,8 @@ class Planner {
       if (!random_.chance(25)) continue;
       add_order(when + random_.between(Duration(), Duration::seconds(2)), marker);
     }
+    times(random_.below(3), [this] { add_wide_order(); });
+    times(random_.below(3), [this] { add_suspension(); });
     if (random_.chance(50)) plan_.ambushes = random_.below(10) + 1;
     plan_.ambush_seed = random_.next();
     if (!random_.chance(40)) return;
@@ -344,10 +346,19 @@ class Planner {
   void add_order(Duration when, const std::string& marker) {
     Order order;
     const uint64_t dice = random_.below(100);
-    order.command = dice < 45   ? queue::Command::hold
-                    : dice < 65 ? queue::Command::release
-                    : dice < 90 ? queue::Command::retry
+    order.command = dice < 40   ? queue::Command::hold
+                    : dice < 58 ? queue::Command::release
+                    : dice < 80 ? queue::Command::retry
+                    : dice < 90 ? queue::Command::redirect
                                 : queue::Command::remove;
+    if (random_.chance(50)) order.telling = queue::Telling::with_report;
+    if (order.command == queue::Command::redirect) {
+      if (random_.chance(50)) {
+        order.via = pick(plan_.hops).name + ":25";
+      } else {
+        order.to = foreign("redirected" + std::to_string(++redirects_));
+      }
+    }
     order.marker = marker;
     order.hold_for = random_.between(Duration::seconds(5), Duration::minutes(10));
     if (random_.chance(30)) order.recipient = static_cast<uint32_t>(random_.below(3));
@@ -361,6 +372,35 @@ class Planner {
                                if (given.marker.empty()) given.marker = at->first;
                                administrator.give(std::move(given));
                              }});
+  }
+
+  void add_wide_order() {
+    WideOrder order;
+    const uint64_t dice = random_.below(100);
+    order.command = dice < 40   ? queue::Command::hold
+                    : dice < 65 ? queue::Command::release
+                    : dice < 90 ? queue::Command::retry
+                                : queue::Command::remove;
+    order.hold_for = random_.between(Duration::seconds(5), Duration::minutes(10));
+    if (random_.chance(40)) order.filter.lane = "smtp:" + pick(plan_.hops).domain;
+    if (random_.chance(40)) order.filter.recipient = "r" + std::to_string(random_.below(20));
+    if (order.command == queue::Command::remove) order.filter.recipient = "r1@hop";  // no report
+    if (random_.chance(15)) order.doing = queue::Doing::dry_run;
+    plan_.actions.push_back(
+        {moment(), [order](World&, Administrator& administrator) { administrator.give(order); }});
+  }
+
+  void add_suspension() {
+    const std::string lane = random_.chance(15) ? "local" : "smtp:" + pick(plan_.hops).domain;
+    const Duration length = random_.between(Duration::seconds(5), Duration::minutes(10));
+    const Duration from = moment();
+    plan_.actions.push_back({from, [lane, length](World&, Administrator& administrator) {
+                               administrator.suspend(lane, length);
+                             }});
+    if (!random_.chance(50)) return;
+    plan_.actions.push_back(
+        {from + random_.between(Duration(), length),
+         [lane](World&, Administrator& administrator) { administrator.resume(lane); }});
   }
 
   // A hop is dead for half the time and then lives, with many letters waiting for it, and as soon
@@ -423,6 +463,7 @@ class Planner {
 
   Random random_;
   Plan plan_;
+  uint64_t redirects_ = 0;
   std::vector<std::pair<Duration, std::string>> moments_;  // when which letter is sent
 };
 
