@@ -156,6 +156,7 @@ struct World {
       loop(n).post([this, n, name, value] {
         auto next = settings[n].current().with(schema, name, value);
         if (next.has_value()) settings[n].set(std::move(*next));
+        if (queue != nullptr) queue->settings_changed(loop(n));
       });
     }
   }

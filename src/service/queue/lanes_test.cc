@@ -358,7 +358,7 @@ TEST(Lanes, ARowThatIsDueShortlyAfterAnotherGoesAtItsOwnTime) {
 TEST(Lanes, ALeakedPlaceIsFoundAndFreedByTheAuditor) {
   World w(1, 1, Defect::leaked_slot);
   w.set("queue.sweep", "1 h");
-  w.set("queue.lane-connections", "5");
+  w.set("queue.connections", "5");
   send(w, 5);
   w.sim.run_for(Duration::seconds(30));  // five connections have come and gone
   EXPECT_EQ(w.outside.arrived_at["u@far.example"], 5);
@@ -381,6 +381,21 @@ TEST(Lanes, AWorkerThatDiesWhileIdleIsNoticedByTheEndOfItsIdleLease) {
   w.sim.run_for(Duration::seconds(50));
   EXPECT_EQ(w.metrics.value("posthorn_queue_lost_workers_total"), 1);
   w.sim.run_for(Duration::minutes(3));
+  EXPECT_EQ(w.hits(), 0);
+}
+
+// Its lease runs on for as long as its attempt may take, which is minutes; its place is needed now.
+TEST(Lanes, AWorkerThatDiesInAnAttemptKeepsNobodyWaiting) {
+  World w;
+  w.set("queue.lane-connections", "1");
+  w.hop(kFar).script = {Behaviour::hang};
+  send(w, 1);
+  w.sim.run_for(Duration::seconds(5));
+  ASSERT_TRUE(w.queue().kill_worker(w.loop(), 0));
+  send(w, 3, {.to = "others@far.example"});
+  w.sim.run_for(Duration::seconds(3));
+  EXPECT_EQ(w.outside.arrived_at["others@far.example"], 3);
+  EXPECT_EQ(w.metrics.value("posthorn_queue_lost_workers_total"), 1);
   EXPECT_EQ(w.hits(), 0);
 }
 

@@ -436,10 +436,7 @@ void Dispatcher::busy_again(Worker& worker) {
 }
 
 void Dispatcher::ended(Lane& lane, Worker& worker) {
-  if (core_.ports.defect == Defect::leaked_slot) {
-    worker.lease_until = Instant::max();
-    return;
-  }
+  if (core_.ports.defect == Defect::leaked_slot) worker.place.leak();
   worker.done = true;
   worker.place.release();
   give_places();

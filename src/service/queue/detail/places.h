@@ -47,6 +47,8 @@ class Places {
       size_t& taken = std::exchange(places_, nullptr)->taken_[static_cast<size_t>(kind_)];
       if (taken > 0) --taken;
     }
+    // Defect::leaked_slot: gone, and never given back.
+    void leak() { places_ = nullptr; }
 
    private:
     friend class Places;

@@ -111,7 +111,8 @@ void Dispatcher::tend_lane(Lane& lane) {
 void Dispatcher::end_lost_workers(Lane& lane) {
   const Instant now = core_.home.now();
   for (Worker& worker : lane.workers) {
-    if (worker.done || worker.lease_until >= now) continue;
+    // One that ended without a word is as lost as one whose lease has run out.
+    if (worker.done || (worker.is_running() && worker.lease_until >= now)) continue;
     core_.ports.log.error("queue.worker_lost", {{"lane", lane.name}});
     core_.figures.lost_workers.add();
     worker.scope.reset();  // frees what it held; its attempts end with their leases
