@@ -7,10 +7,11 @@
 //              young, prints "ready", and waits to be killed
 //     restart  on the folder that fill has left, one lane lives: prints "mark first" when something
 //              has arrived there; then the rows are calm (an hourly schedule) and it answers
-//              questions; then all lanes live
+//              questions; then all lanes live, and one row of each is retried
 //
 // Figures are lines "figure NAME VALUE". Every message has octets of its own.
 #include <cstdlib>
+#include <set>
 
 #include "scale_world.h"
 
@@ -295,13 +296,34 @@ rt::Task<void> until_calm(World& world, rt::Loop& loop) {
   figure("calm.reached_cpu_s", cpu_seconds() - cpu_before);
 }
 
+// As if the time of one row of each lane had come: it finds that the hop lives.
+rt::Task<void> retry_one_of_each_lane(World& world, rt::Loop& loop) {
+  std::set<std::string> lanes;
+  std::string from;
+  do {
+    auto listing =
+        world.queue->list(loop, {}, std::move(from), 10'000, loop.in(Duration::seconds(60)));
+    auto page = co_await listing;
+    if (!page.has_value()) co_return;
+    for (const queue::ListedRow& row : page->rows) {
+      if (!lanes.insert(row.row.lane).second) continue;
+      queue::ControlRequest request{.id = row.row.id, .recipient = 0, .by = "the benchmark"};
+      auto retrying =
+          world.queue->control(loop, std::move(request), loop.in(Duration::seconds(60)));
+      const auto done = co_await retrying;
+      if (!done.has_value()) fmt::print("retry failed: {}\n", done.error().to_text());
+    }
+    from = std::move(page->next);
+  } while (!from.empty() && lanes.size() < world.plan.lanes);
+}
+
 rt::Task<void> drain(World& world, rt::Loop& loop) {
   const uint64_t before = world.tally.carried;
   const uint64_t rows = world.plan.rows - std::min(before, world.plan.rows);
   const double cpu = cpu_seconds();
-  if (!world.plan.drain.empty()) world.set("queue.schedule", world.plan.drain);
   const Instant start = loop.now();
   world.tally.lanes_alive = UINT64_MAX;
+  world.scopes[0]->spawn("first rows", retry_one_of_each_lane(world, loop));
   std::optional<Instant> tenth;
   double middle = 0;
   const rt::Deadline deadline = loop.in(Duration::seconds(world.plan.drain_seconds));
@@ -403,7 +425,6 @@ bool read_option(Plan& plan, std::string_view option) {
   if (name == "bytes") plan.message_bytes = number();
   if (name == "young") plan.young = value;
   if (name == "calm") plan.calm = value;
-  if (name == "drain") plan.drain = value;
   if (name == "probe") plan.probe = value;
   if (name == "idle") plan.idle_seconds = static_cast<int64_t>(number());
   if (name == "drain_max") plan.drain_seconds = static_cast<int64_t>(number());

@@ -80,7 +80,7 @@ def run_all(arguments, base):
         # The first retry comes late enough that filling and retrying do not overlap.
         options |= {"idle": "60", "drain_max": "1500", "young": "5 min, 60 min"}
     else:  # in seconds what is minutes else
-        options |= {"idle": "2", "drain_max": "30", "young": "3 s", "probe": "1 s", "drain": "2 s"}
+        options |= {"idle": "2", "drain_max": "30", "young": "3 s", "probe": "1 s"}
     given = [f"{name}={value}" for name, value in options.items()]
     figures = {}
     # Its memory grows until the caches are full, not with the messages that have gone.

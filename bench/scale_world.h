@@ -37,7 +37,6 @@ struct Plan {
   size_t message_bytes = 1024;
   std::string young = "60 s, 60 s, 60 s, 5 min, 15 min, 30 min, 60 min";  // schedules
   std::string calm = "60 min";
-  std::string drain;  // "" leaves the calm one
   std::string probe = "60 s";
   int64_t idle_seconds = 5;
   int64_t drain_seconds = 60;  // at most

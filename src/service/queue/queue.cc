@@ -157,7 +157,18 @@ rt::Task<Result<std::unique_ptr<Queue>>> Queue::open(QueuePorts ports, rt::Loop&
 void Queue::start() {
   for (const auto& shard : shards_) {
     Shard* s = shard.get();
-    s->home().post([s] { s->start(); });
+    std::vector<Shard*> others;
+    for (const auto& other : shards_) {
+      if (other != shard) others.push_back(other.get());
+    }
+    s->home().post([s, others = std::move(others)] {
+      s->tell_others([others](const std::string& lane) {
+        for (Shard* other : others) {
+          other->home().post([other, lane] { other->dispatcher().works_elsewhere(lane); });
+        }
+      });
+      s->start();
+    });
   }
 }
 

@@ -59,6 +59,8 @@ class Core {
   std::map<std::string, Suspension, std::less<>> suspensions;
   // New rows are in the table: a hint for the scheduler, who sets it.
   std::function<void()> hint_work = [] {};
+  // A hop that did not work does again: a hint for the other shards, whose rows wait for it too.
+  std::function<void(const std::string& lane)> tell_others = [](const std::string&) {};
 
   // The settings of this moment. Valid until the caller's next suspension.
   const config::Values& values() const { return ports.settings(home).current(); }

@@ -59,6 +59,8 @@ class Dispatcher {
   // table; attempts that run go on.
   void suspend(const Suspension& suspension);
   void resume(const std::string& lane);
+  // Another shard found that the hop works.
+  void works_elsewhere(const std::string& lane);
 
   // Ends what hangs, wakes what has work, forgets what is empty.
   void tend();
@@ -121,6 +123,7 @@ class Dispatcher {
   void note_success(Lane& lane, Worker& worker, const Item& item);
   void note_failure(Lane& lane, const CarryResult& result, Instant began);
   void rest(Lane& lane, Instant began);
+  void call(const std::string& lane);
   void set_more(Lane& lane);
   void clear_more(Lane& lane);
 
@@ -147,9 +150,9 @@ class Dispatcher {
   std::map<std::pair<Instant, uint64_t>, Lane*> agenda_;
   std::map<uint64_t, Lane*> active_;                     // with work or workers, by number
   std::map<std::pair<uint32_t, uint64_t>, Lane*> more_;  // whose rows may go earlier, by hash
-  std::unordered_map<uint32_t, size_t> resumed_;  // lanes by hash, whose rows may go now; bounded
-  std::list<Lane*> line_;                         // for a connection
-  std::list<Worker*> idle_;                       // the longest idle one first
+  std::unordered_map<uint32_t, size_t> called_;  // lanes by hash, whose rows may go now; bounded
+  std::list<Lane*> line_;                        // for a connection
+  std::list<Worker*> idle_;                      // the longest idle one first
   Instant next_tidy_;
   rt::Parking news_;  // for the upkeep
   Instant sleeps_until_;

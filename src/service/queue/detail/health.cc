@@ -11,7 +11,7 @@ using model::QueueReason;
 
 namespace {
 
-constexpr size_t kResumedMax = 10'000;
+constexpr size_t kCalledMax = 10'000;
 
 // For recipients about which nothing was said.
 QueueHappening silence_of(const CarryResult& result) {
@@ -66,6 +66,7 @@ void Dispatcher::note_success(Lane& lane, Worker& worker, const Item& item) {
     lane.ceiling = 0;
     lane.successes = 0;
     core_.ports.log.info("queue.lane_open", {{"lane", lane.name}});
+    core_.tell_others(lane.name);
   }
   lane.note_success(core_.home.now());
   if (core_.ports.defect == Defect::second_list) results_.merge_second_list(lane.name);
@@ -147,11 +148,21 @@ void Dispatcher::suspend(const Suspension& suspension) {
 
 void Dispatcher::resume(const std::string& name) {
   core_.suspensions.erase(name);
+  call(name);
+}
+
+void Dispatcher::works_elsewhere(const std::string& name) {
+  const Lane* lane = find(name);
+  const bool rests = lane != nullptr ? lane->breaker.rests : kept_.contains(name);
+  if (rests) call(name);
+}
+
+// Its rows rest in the table, and it may be in no memory of ours: whoever looks ahead finds them by
+// the lane's hash.
+void Dispatcher::call(const std::string& name) {
   reopen(name);
-  // Its rows rest in the table, and it may be in no memory of ours: whoever looks ahead finds them
-  // by the lane's hash.
-  if (resumed_.size() >= kResumedMax) resumed_.erase(resumed_.begin());
-  resumed_[lane_hash(name)] = std::max<size_t>(core_.values().get(kWindow) / 10, 1);
+  if (called_.size() >= kCalledMax) called_.erase(called_.begin());
+  called_[lane_hash(name)] = std::max<size_t>(core_.values().get(kWindow) / 10, 1);
   core_.hint_work();
 }
 
@@ -169,7 +180,7 @@ void Dispatcher::clear_more(Lane& lane) {
 }
 
 std::unordered_map<uint32_t, size_t> Dispatcher::wants() {
-  std::unordered_map<uint32_t, size_t> out = resumed_;
+  std::unordered_map<uint32_t, size_t> out = called_;
   // Rows of slow lanes are read again when there is room for many: each look ahead reads the table.
   const bool is_filled = core_.window.size() > core_.values().get(kWindow) / 2;
   for (const auto& [key, lane] : more_) {
@@ -182,7 +193,7 @@ std::unordered_map<uint32_t, size_t> Dispatcher::wants() {
 }
 
 void Dispatcher::nothing_more(uint32_t hash) {
-  resumed_.erase(hash);
+  called_.erase(hash);
   while (true) {
     const auto at = more_.lower_bound({hash, 0});
     if (at == more_.end() || at->first.first != hash) break;

@@ -27,7 +27,7 @@ constexpr Duration kBusyRecheck = Duration::seconds(1);
 constexpr Duration kBusyPause = Duration::milliseconds(200);
 constexpr Duration kWholePassEvery = Duration::seconds(60);
 constexpr Duration kLookAheadPause = Duration::milliseconds(20);
-constexpr int64_t kLookAheadRest = 4;  // times as long as looking took
+constexpr int64_t kLookAheadRest = 4;  // times as long as reading took
 constexpr Duration kRouteTime = Duration::seconds(30);
 constexpr Duration kRouteHang = Duration::seconds(40);  // the router has not kept its word
 constexpr Duration kRoutePostponed = Duration::seconds(5);
@@ -112,10 +112,8 @@ rt::Task<void> Scheduler::run() {
     const Time now = core_.now();
     const Pass result = co_await pass(now);
     if (core_.home.now() >= next_look_ahead_) {
-      const Instant started = core_.home.now();
-      co_await look_ahead(now);
-      const Duration took = core_.home.now() - started;
-      next_look_ahead_ = core_.home.now() + std::max(kLookAheadPause, took * kLookAheadRest);
+      const Duration reading = co_await look_ahead(now);
+      next_look_ahead_ = core_.home.now() + std::max(kLookAheadPause, reading * kLookAheadRest);
     }
     const Instant wake = co_await next_wake(result, now);
     if (core_.ports.defect == Defect::lost_wake_up) {
@@ -183,34 +181,67 @@ rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
   co_return Pass::complete;
 }
 
-// Rows whose lane was full or closed may go before their time when it has room.
-rt::Task<void> Scheduler::look_ahead(Time now) {
+// Rows whose lane was full or closed may go before their time when it has room. Returns how long
+// the index was read, without the waiting for placements.
+rt::Task<Duration> Scheduler::look_ahead(Time now) {
+  Duration reading;
   std::unordered_map<uint32_t, size_t> wants = dispatcher_.wants();
-  if (wants.empty()) co_return;
-  std::optional<kv::Range> range = core_.ledger.due_range(Time::max(), kPage);
-  range->from = std::max(range->from, due_key(now, model::QueueId{0}, 0));
-  while (range.has_value() && !wants.empty()) {
-    auto page = co_await core_.ledger.due(std::move(*range));
-    if (!page.has_value()) co_return;
+  begin_ahead(wants);
+  const std::string front = due_key(now, model::QueueId{0}, 0);
+  while (!wants.empty()) {
+    kv::Range range = core_.ledger.due_range(Time::max(), kPage);
+    range.from = std::max({range.from, front, ahead_cursor_});
+    const Instant began = core_.home.now();
+    auto page = co_await core_.ledger.due(std::move(range));
+    reading = reading + (core_.home.now() - began);
+    if (!page.has_value()) co_return reading;
     for (const DueEntry& entry : page->entries) {
-      if (!entry.waits_for_lane) continue;
-      const auto want = wants.find(entry.lane_hash);
-      if (want == wants.end()) continue;
-      const Instant at = core_.home.now();
-      if (core_.window.size() >= core_.values().get(kWindow)) co_return;
-      Taken taken = core_.window.take({entry.id, entry.index}, at, at + kWindowTime);
-      if (!taken) continue;
-      Group group{.id = entry.id, .indexes = {entry.index}, .taken = {}};
-      group.taken.push_back(std::move(taken));
-      if (!co_await start_group(std::move(group), Reach::ahead)) co_return;
-      if (--want->second == 0) wants.erase(want);
+      const auto want = entry.waits_for_lane ? wants.find(entry.lane_hash) : wants.end();
+      if (want != wants.end()) {
+        const Instant at = core_.home.now();
+        if (core_.window.size() >= core_.values().get(kWindow)) co_return reading;
+        Taken taken = core_.window.take({entry.id, entry.index}, at, at + kWindowTime);
+        if (taken) {
+          Group group{.id = entry.id, .indexes = {entry.index}, .taken = {}};
+          group.taken.push_back(std::move(taken));
+          if (!co_await start_group(std::move(group), Reach::ahead)) co_return reading;
+          if (--want->second == 0) {
+            ahead_since_.erase(want->first);  // others of it may be behind the cursor
+            wants.erase(want);
+          }
+        }
+      }
+      ahead_cursor_ = due_key(entry.when, entry.id, entry.index) + '\0';
     }
-    range = std::move(page->rest);
     last_progress_ = core_.home.now();
+    if (!page->rest.has_value()) {
+      end_ahead_round();
+      co_return reading;
+    }
     co_await rt::yield(core_.home);
   }
-  // What was not found up to the end of the table is not there.
-  for (const auto& [hash, count] : wants) dispatcher_.nothing_more(hash);
+  co_return reading;
+}
+
+// From which round on everything was looked at for each lane.
+void Scheduler::begin_ahead(const std::unordered_map<uint32_t, size_t>& wants) {
+  std::erase_if(ahead_since_, [&](const auto& entry) { return !wants.contains(entry.first); });
+  const uint64_t first = ahead_cursor_.empty() ? ahead_round_ : ahead_round_ + 1;
+  for (const auto& [hash, count] : wants) ahead_since_.try_emplace(hash, first);
+}
+
+// What was not found in a whole round is not there.
+void Scheduler::end_ahead_round() {
+  for (auto at = ahead_since_.begin(); at != ahead_since_.end();) {
+    if (at->second > ahead_round_) {
+      ++at;
+      continue;
+    }
+    dispatcher_.nothing_more(at->first);
+    at = ahead_since_.erase(at);
+  }
+  ++ahead_round_;
+  ahead_cursor_.clear();
 }
 
 rt::Task<bool> Scheduler::start_group(Group group, Reach reach) {

@@ -76,7 +76,9 @@ class Scheduler {
 
   rt::Task<void> run();
   rt::Task<Pass> pass(Time now);
-  rt::Task<void> look_ahead(Time now);
+  rt::Task<Duration> look_ahead(Time now);
+  void begin_ahead(const std::unordered_map<uint32_t, size_t>& wants);
+  void end_ahead_round();
   rt::Task<bool> start_group(Group group, Reach reach);
   rt::Task<Instant> next_wake(Pass pass, Time now);
   rt::Task<void> place(Group group, Reach reach);
@@ -103,6 +105,11 @@ class Scheduler {
   Instant next_full_pass_;
   Instant next_whole_pass_;  // from the very front of the index, not from the floor
   Instant next_look_ahead_;
+  // Looks ahead go on where the last one stopped, round and round: what is behind the place was
+  // taken, or had no room.
+  std::string ahead_cursor_;
+  uint64_t ahead_round_ = 0;
+  std::unordered_map<uint32_t, uint64_t> ahead_since_;  // lane hash: the first whole round for it
   bool saw_due_ = false;
   Instant last_progress_;
   Time pass_began_;

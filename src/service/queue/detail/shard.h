@@ -2,7 +2,9 @@
 // what queue.cc hands over.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <unordered_set>
 
 #include "service/queue/detail/auditor.h"
@@ -30,6 +32,10 @@ class Shard {
   rt::Task<Result<model::QueueId>> accept(NewMessage message, rt::Deadline deadline);
   // A hint: something may have to be done sooner than the scheduler thinks.
   void look() { scheduler_.hint(); }
+  // Who hears of it when a hop that did not work does again. Before start().
+  void tell_others(std::function<void(const std::string& lane)> tell) {
+    core_.tell_others = std::move(tell);
+  }
   Ledger& ledger() { return core_.ledger; }
   Desk& desk() { return desk_; }
   Auditor& auditor() { return auditor_; }
