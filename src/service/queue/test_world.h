@@ -29,6 +29,8 @@ enum class Behaviour : uint8_t {
   lose_answer,  // takes it, but the answer to the final dot is lost
   hang,         // never answers, whatever the deadline
   slow,         // takes it after a while
+  say_nothing,  // until the carrier gives up after a while
+  throws,       // a defect in the carrier
 };
 
 struct Carried {
@@ -158,6 +160,13 @@ class ScriptedSession final : public CarrierSession {
     }
     if (does == Behaviour::slow) {
       co_await rt::sleep(loop_, loop_.in(outside_.slow_for), "a slow hop");
+    }
+    if (does == Behaviour::throws) throw std::runtime_error("on purpose");
+    if (does == Behaviour::say_nothing) {
+      co_await rt::sleep(loop_, loop_.in(outside_.slow_for), "a silent hop");
+      result.lane_fault = model::QueueReason::timed_out;
+      result.fault = {.stage = model::Stage::greeting, .text = "no answer in time"};
+      co_return result;
     }
     if (hop_.each != Duration{}) co_await rt::sleep(loop_, loop_.in(hop_.each), "a slow hop");
     ++hop_.carried;

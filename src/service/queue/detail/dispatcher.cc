@@ -184,10 +184,10 @@ QueueHappening Dispatcher::full(const std::string& name) {
   h.until = now + Duration::seconds(1);
   Lane* lane = find(name);
   if (lane == nullptr) return h;
-  if (lane->breaker.rests) {
-    h.until = now + random_.between(Duration::seconds(2), Duration::seconds(5));
-    return h;
-  }
+  // One connection at a time probes it, and may take minutes to be told nothing. What it cannot
+  // speak for shares what is known and waits for its schedule, not for the probe; when the lane
+  // opens all of them go.
+  if (lane->breaker.rests) return closed_by(lane->breaker, name);
   const bool is_limited = lane->rules.per_second > 0;
   const double learnt = lane->is_measured() ? std::max(lane->rate, 1.0) : kRateGuessed;
   const double rate = is_limited ? lane->rules.per_second : learnt;

@@ -7,7 +7,8 @@
 // queue.lane-start, gets one more for each round of successes, and half of them when the hop says
 // that it has enough. Its health is a breaker: after some failed connections in a row the lane
 // rests. While it rests, new mail is not tried, and rows whose time has come probe it, one
-// connection at a time; what waited when a probe began shares its result.
+// connection at a time; what waited when a probe began shares its result, and what finds no room
+// shares the last one.
 #pragma once
 
 #include <array>
