@@ -143,7 +143,11 @@ std::string text_of(const Letter& letter, Time now) {
   }
   out += "\r\nSubject: letter " + letter.marker + "\r\nMessage-ID: <" +
          message_id_of(letter.marker) + ">\r\nDate: " + to_rfc5322_date(now) + "\r\n" +
-         std::string(kMarkerField) + letter.marker + "\r\n\r\n";
+         std::string(kMarkerField) + letter.marker + "\r\n";
+  for (uint64_t i = 1; i <= letter.own_fields; ++i) {
+    out += "X-" + letter.marker + "-" + std::to_string(i) + ": of this letter alone\r\n";
+  }
+  out += "\r\n";
   constexpr std::string_view kLine = "All of this is here to be carried, to the last octet.\r\n";
   for (uint64_t size = 0; size < letter.size_bytes; size += kLine.size()) out += kLine;
   return out;

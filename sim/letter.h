@@ -18,6 +18,7 @@ struct Letter {
   std::string sender;  // "" for the null reverse-path
   std::vector<std::string> recipients;
   uint64_t size_bytes = 300;  // of the body, about
+  uint64_t own_fields = 0;    // header fields with names that no other message has
 };
 
 // unknown: the connection was lost before the answer to the final dot, so nobody can tell.

@@ -84,7 +84,7 @@ Status Stage::on_then(Words& words) {
 
 // ---- what happens ----
 
-// send N letters M from A to B, C [of N octets]
+// send N letters M from A to B, C [of N octets] [with N header fields]
 Status Stage::send_letters(uint64_t count, Words& words) {
   PH_TRY_STATUS(words.expect(std::to_string(count)));
   PH_TRY_STATUS(words.expect("letters"));
@@ -96,10 +96,7 @@ Status Stage::send_letters(uint64_t count, Words& words) {
   if (letter.sender == "<>") letter.sender.clear();
   PH_TRY_STATUS(words.expect("to"));
   PH_TRY(letter.recipients, words.list("an address"));
-  if (words.accept("of")) {
-    PH_TRY(letter.size_bytes, words.number("a number of octets"));
-    PH_TRY_STATUS(words.expect("octets"));
-  }
+  PH_TRY_STATUS(read_size(letter, words));
   for (uint64_t i = 1; i <= count; ++i) {
     letter.marker = crowd + std::to_string(i);
     PH_TRY_STATUS(send_letter(letter));

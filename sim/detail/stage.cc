@@ -242,7 +242,20 @@ Status Stage::on_network(Words& words) {
 
 // ---- what happens ----
 
-// send M from A to B, C [of N octets]
+// [of N octets] [with N header fields]
+Status Stage::read_size(Letter& letter, Words& words) {
+  if (words.accept("of")) {
+    PH_TRY(letter.size_bytes, words.number("a number of octets"));
+    PH_TRY_STATUS(words.expect("octets"));
+  }
+  if (words.accept("with")) {
+    PH_TRY(letter.own_fields, words.number("a number of header fields"));
+    PH_TRY_STATUS(words.expect("header fields"));
+  }
+  return {};
+}
+
+// send M from A to B, C [of N octets] [with N header fields]
 Status Stage::on_send(Words& words) {
   const auto count = parse_u64(words.peek());
   if (count.has_value()) return send_letters(*count, words);
@@ -253,10 +266,7 @@ Status Stage::on_send(Words& words) {
   if (letter.sender == "<>") letter.sender.clear();
   PH_TRY_STATUS(words.expect("to"));
   PH_TRY(letter.recipients, words.list("an address"));
-  if (words.accept("of")) {
-    PH_TRY(letter.size_bytes, words.number("a number of octets"));
-    PH_TRY_STATUS(words.expect("octets"));
-  }
+  PH_TRY_STATUS(read_size(letter, words));
   return send_letter(std::move(letter));
 }
 

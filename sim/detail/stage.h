@@ -57,6 +57,7 @@ class Stage {
   Status on_send(Words& words);
   Status on_watch(Words& words);
   Status send_letters(uint64_t count, Words& words);
+  Status read_size(Letter& letter, Words& words);
   Status send_letter(Letter letter);
   Status on_at(Words& words);
   Status on_after(Words& words);

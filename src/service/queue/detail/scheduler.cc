@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "rt/bounded.h"
 #include "service/queue/detail/records.h"
 
@@ -22,7 +23,6 @@ using model::QueueState;
 
 constexpr size_t kPage = 500;
 constexpr size_t kPlacementsMax = 512;
-constexpr size_t kSlowRoutesMax = 256;
 constexpr Duration kBusyRecheck = Duration::seconds(1);
 constexpr Duration kBusyPause = Duration::milliseconds(200);
 constexpr Duration kWholePassEvery = Duration::seconds(60);
@@ -33,6 +33,11 @@ constexpr Duration kRouteHang = Duration::seconds(40);  // the router has not ke
 constexpr Duration kRoutePostponed = Duration::seconds(5);
 constexpr size_t kStumblesMax = 10'000;
 constexpr Duration kAsleep = Duration::days(30);  // Defect::lost_wake_up
+
+// What is asked of DNS for a recipient, about: those with the same name wait for the same answer.
+std::string slow_name_of(const model::Recipient& recipient) {
+  return recipient.via.empty() ? to_lower(model::domain_of(recipient.address)) : recipient.via;
+}
 
 }  // namespace
 
@@ -81,7 +86,6 @@ bool Scheduler::stopped() const {
 void Scheduler::restart() {
   scope_.reset();
   placements_.reset();
-  slow_routes_ = 0;
   start();
 }
 
@@ -313,10 +317,11 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
         place_resting(placed, row, std::move(group.taken[i]), std::move(*known));
         continue;
       }
-      if (slow_routes_ < kSlowRoutesMax) {
-        placements_->spawn(
-            "placement of a row by DNS",
-            place_slowly(SlowRoute(slow_routes_), placed.facts, row, std::move(group.taken[i])));
+      std::string name = slow_name_of(row.recipient);
+      if (slow_routes_.has_room(name)) {
+        placements_->spawn("placement of a row by DNS",
+                           place_slowly(slow_routes_.take(std::move(name)), placed.facts, row,
+                                        std::move(group.taken[i])));
         continue;
       }
       change.emplace();
@@ -354,9 +359,9 @@ rt::Task<void> Scheduler::isolate(Group group) {
 
 // A row whose next hop must be looked up: apart from its siblings, so that a silent DNS delays no
 // other recipient of the message. They may have changed meanwhile, so the row is read anew.
-rt::Task<void> Scheduler::place_slowly(SlowRoute held, MessageFacts facts, QueueRow row,
+rt::Task<void> Scheduler::place_slowly(SlowRoutes::Place held, MessageFacts facts, QueueRow row,
                                        Taken taken) {
-  const SlowRoute slow = std::move(held);
+  const SlowRoutes::Place slow = std::move(held);
   Charge charge(*this, row.id);
   auto asking = core_.ports.router.route(core_.home, row.recipient, facts.envelope,
                                          core_.home.in(kRouteTime));

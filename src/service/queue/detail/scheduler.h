@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "service/queue/detail/dispatcher.h"
+#include "service/queue/detail/slow_routes.h"
 
 namespace ph::queue {
 
@@ -42,19 +43,6 @@ class Scheduler {
     std::vector<Taken> taken;
   };
   struct Placed;
-  // One of the look-ups that may wait at once; gives its place back when it goes (law 4).
-  class SlowRoute {
-   public:
-    explicit SlowRoute(size_t& count) : count_(&count) { ++count; }
-    SlowRoute(SlowRoute&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-    SlowRoute& operator=(SlowRoute&&) = delete;
-    ~SlowRoute() {
-      if (count_ != nullptr) --*count_;
-    }
-
-   private:
-    size_t* count_;
-  };
   // Work on a message that ends without done() is charged to the message (law 13): it threw, or it
   // hung and was killed. Two charges isolate the message.
   class Charge {
@@ -82,7 +70,8 @@ class Scheduler {
   rt::Task<bool> start_group(Group group, Reach reach);
   rt::Task<Instant> next_wake(Pass pass, Time now);
   rt::Task<void> place(Group group, Reach reach);
-  rt::Task<void> place_slowly(SlowRoute held, MessageFacts facts, model::QueueRow row, Taken taken);
+  rt::Task<void> place_slowly(SlowRoutes::Place held, MessageFacts facts, model::QueueRow row,
+                              Taken taken);
   rt::Task<void> finish(Placed placed);
   rt::Task<Status> read_rows(Group& group, Placed& placed);
   bool is_to_try(const model::QueueRow& row, Reach reach) const;
@@ -114,7 +103,7 @@ class Scheduler {
   Instant last_progress_;
   Time pass_began_;
   model::QueuePolicy followed_;
-  size_t slow_routes_ = 0;
+  SlowRoutes slow_routes_;
   std::unordered_map<model::QueueId, uint32_t> stumbles_;  // at most kStumblesMax
   std::unique_ptr<rt::Scope> scope_;                       // the scheduler itself
   std::unique_ptr<rt::Scope> placements_;                  // and what it started
