@@ -198,7 +198,7 @@ Status Server::Rooms::open_metrics_page() {
 void Server::Rooms::open_verbs() {
   admin::add_setting_verbs(verbs, *settings);
   admin::add_account_verbs(verbs, {*directory, *auth});
-  admin::add_queue_verbs(verbs, {*queue, first, &settings->source(first)});
+  admin::add_queue_verbs(verbs, {*queue, first, &settings->source(first), pressure.get()});
   admin::add_inspect_verbs(verbs, {ports.runtime, first, ports.metrics, refresh()});
 }
 
