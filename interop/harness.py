@@ -120,7 +120,7 @@ class Refused(Exception):
 class Server:
     """posthorn serve on a data folder. `with Server() as server:` makes, starts, ends and removes it."""
 
-    kinds = ("smtp", "submission", "submissions", "imap", "imaps")
+    kinds = ("smtp", "submission", "submissions", "imap", "imaps", "metrics")
 
     def __init__(self, accounts=("alice", "bob"), settings=None, folder=None, nofile=None):
         self._own = folder is None

@@ -169,6 +169,6 @@ TESTS = [the_page_is_in_the_text_format, a_delivery_shows, every_resource_has_a_
          pressure_refuses_strangers_and_spares_users]
 
 if __name__ == "__main__":
-    port = free_port()
-    with Server(settings={"listen.metrics": f"127.0.0.1:{port}"}) as server:
+    with Server() as server:
+        port = server.port["metrics"]
         sys.exit(harness.main(TESTS, lambda: server))
