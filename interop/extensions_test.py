@@ -116,6 +116,8 @@ def what_is_asked_for_goes_to_a_next_hop_that_offers_it():
            recipient)
     left = re.search(r"\bBY=(\d+);RT", mail)
     expect(left and 590 <= int(left[1]) <= 600, mail)
+    _, traced = report_about(subject)  # the T
+    expect(traced["Action"] == "relayed", traced.as_string())
 
 
 def a_next_hop_without_DELIVERBY_makes_no_promise():

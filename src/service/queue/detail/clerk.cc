@@ -77,7 +77,9 @@ std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& chan
       if (notify.success) return ReportAction::delivered;
       break;
     case QueueState::relayed:
-      // RFC 2852: who must know by when is told, too, where the next hop cannot promise it.
+      // RFC 2852 section 4.1.4: who asked for a trace is told of each relay, whatever the next hop
+      // promises; who must know by when, where the next hop cannot promise it.
+      if (row.deliver_by.is_set() && row.deliver_by.trace) return ReportAction::relayed;
       if (change.onward == Onward::reports_end_here &&
           (notify.success || row.deliver_by.mode == model::DeliverBy::Mode::notify)) {
         return ReportAction::relayed;
