@@ -160,7 +160,7 @@ TEST(QueueReports, AListIsReportedAsExpandedAndItsMembersOnlyWhenTheyFail) {
   EXPECT_EQ(told(w, success), Told{"expanded list@local.example"});
   EXPECT_EQ(told(w, plain), Told{"failed m2@no.example"});
   EXPECT_EQ(told(w, never), Told{});
-  EXPECT_EQ(told(w, one), Told{"delivered m3@local.example"});  // RFC 3461 section 5.2.7.1
+  EXPECT_EQ(told(w, one), Told{"delivered m3@local.example"});  // RFC 3461 section 5.2.7.2
   expect_sound(w);
 }
 

@@ -56,7 +56,7 @@ std::vector<RowChange> change_for_each(const std::vector<QueueRow>& rows, const 
   return out;
 }
 
-// What the sender is to be told of a row that has just become `row` (RFC 3461 section 4.1, 6).
+// What the sender is to be told of a row that has just become `row` (RFC 3461 section 4.1, 5.2).
 std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& change) {
   const model::Notify& notify = row.recipient.notify;
   const QueueEvent event = change.happening.event;
@@ -86,7 +86,7 @@ std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& chan
       }
       break;
     case QueueState::expanded:
-      // RFC 3461 section 5.2.7: an alias of one address only passes the request on.
+      // RFC 3461 section 5.2.7.2: an alias of one address only passes the request on.
       if (notify.success && event == QueueEvent::expand && change.members.size() > 1) {
         return ReportAction::expanded;
       }
