@@ -211,6 +211,14 @@ TEST(Reporter, ADeliveryTooLateIsSaidToBe) {
   EXPECT_EQ(count(words_of_report(late), "was not delivered by the time that was set"), 1U);
 }
 
+TEST(Reporter, AHoldIsAmongTheFieldsOfTheMessage) {
+  queue::ReportWork held = failures();
+  EXPECT_EQ(count(report_of(held), "Future-Release-Request"), 0U);
+  held.envelope.hold_until = Time::from_unix_s(1'780'300'800);
+  EXPECT_EQ(count(report_of(held), "\r\nFuture-Release-Request: until;2026-06-01T08:00:00Z\r\n"),
+            1U);
+}
+
 TEST(Reporter, ATraceSaysNothingOfWhatTheNextServerWillTell) {
   QueueRow relayed = waiting();
   relayed.state = QueueState::relayed;
