@@ -150,6 +150,8 @@ def pressure_refuses_strangers_and_spares_users():
     with Wire(server.port["smtp"]) as w:
         answer = w.say("MAIL FROM:<someone@example.net>")
         expect(answer.startswith("452 4.3.1 Memory is nearly used up ("), answer)
+    found = server.cli("doctor").stdout
+    expect("memory is medium since" in found and "strangers' mail is refused" in found, found)
     text = marker("user")
     with server.submission() as client:
         client.sendmail(f"alice@{DOMAIN}", [BOB], message(text))
