@@ -120,7 +120,7 @@ class Refused(Exception):
 class Server:
     """posthorn serve on a data folder. `with Server() as server:` makes, starts, ends and removes it."""
 
-    kinds = ("smtp", "submission", "submissions", "imap", "imaps")
+    kinds = ("smtp", "submission", "submissions", "imap", "imaps", "metrics")
 
     def __init__(self, accounts=("alice", "bob"), settings=None, folder=None, nofile=None):
         self._own = folder is None
@@ -322,7 +322,8 @@ class NextHop:
     accept   takes everything           defer   451 to RCPT          refuse   550 to RCPT
     silent   accepts connections and never says a word               lose     takes the message and cuts
     down()/up() close and open the listener: the connection is refused meanwhile. With `judge`, a
-    function of a recipient, each recipient has a behaviour of its own (not silent).
+    function of a recipient, each recipient has a behaviour of its own (not silent). It offers the
+    extensions in `offers`, and keeps the lines of MAIL and RCPT in `said`.
     """
 
     def __init__(self, behaviour="accept", judge=None):
@@ -330,6 +331,8 @@ class NextHop:
         self.judge = judge or (lambda recipient: self.behaviour)
         self.port = free_port()
         self.words = "Not today, says the next hop"
+        self.offers = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES")
+        self.said = []
         self.taken = []  # (sender, recipients, octets), in the order of their 250
         self.connections = 0
         self._changed = threading.Condition()
@@ -404,9 +407,11 @@ class NextHop:
         for line in lines:
             verb = line[:4].upper()
             judged = self.judge(path_of(line)) if verb == b"RCPT" else ""
+            if verb in (b"MAIL", b"RCPT"):
+                self.said.append(line.decode(errors="replace").strip())
             if verb in (b"EHLO", b"HELO"):
-                say("250-next-hop.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES"
-                    if verb == b"EHLO" else "250 next-hop.example.net")
+                names = ["next-hop.example.net", *(self.offers if verb == b"EHLO" else ())]
+                say("".join(f"250-{name}\r\n" for name in names[:-1]) + "250 " + names[-1])
             elif verb == b"MAIL":
                 sender, recipients, loses = path_of(line), [], self.behaviour == "lose"
                 say("250 2.1.0 ok")

@@ -150,6 +150,8 @@ def pressure_refuses_strangers_and_spares_users():
     with Wire(server.port["smtp"]) as w:
         answer = w.say("MAIL FROM:<someone@example.net>")
         expect(answer.startswith("452 4.3.1 Memory is nearly used up ("), answer)
+    found = server.cli("doctor").stdout
+    expect("memory is medium since" in found and "strangers' mail is refused" in found, found)
     text = marker("user")
     with server.submission() as client:
         client.sendmail(f"alice@{DOMAIN}", [BOB], message(text))
@@ -169,6 +171,6 @@ TESTS = [the_page_is_in_the_text_format, a_delivery_shows, every_resource_has_a_
          pressure_refuses_strangers_and_spares_users]
 
 if __name__ == "__main__":
-    port = free_port()
-    with Server(settings={"listen.metrics": f"127.0.0.1:{port}"}) as server:
+    with Server() as server:
+        port = server.port["metrics"]
         sys.exit(harness.main(TESTS, lambda: server))

@@ -55,12 +55,7 @@ rt::Task<Result<Json>> tasks(InspectParts parts, Call call) {
 }
 
 rt::Task<Result<Json>> metrics(InspectParts parts, Call) {
-  const kv::StoreFigures f = parts.store.figures();
-  parts.metrics.gauge("posthorn_kv_commits").set(static_cast<int64_t>(f.commits));
-  parts.metrics.gauge("posthorn_kv_syncs").set(static_cast<int64_t>(f.syncs));
-  parts.metrics.gauge("posthorn_kv_bytes_written").set(static_cast<int64_t>(f.bytes_written));
-  parts.metrics.gauge("posthorn_kv_last_commit_us").set(f.last_commit.us());
-  parts.metrics.gauge("posthorn_kv_free_bytes").set(static_cast<int64_t>(parts.store.free_bytes()));
+  parts.refresh();
   co_return Json(parts.metrics.exposition());
 }
 

@@ -1,8 +1,9 @@
-// tasks.list (the registry: who waits for what, until when), metrics.show, server.status.
+// tasks.list (the registry: who waits for what, until when), metrics.show.
 #pragma once
 
+#include <functional>
+
 #include "admin/verb.h"
-#include "kv/store.h"
 #include "obs/metrics.h"
 #include "rt/runtime.h"
 
@@ -11,8 +12,9 @@ namespace ph::admin {
 struct InspectParts {
   rt::Runtime& runtime;
   rt::Loop& loop;  // of the control socket
-  kv::Store& store;
   obs::Metrics& metrics;
+  // Looks up the figures that are only looked up when somebody asks; before metrics.show answers.
+  std::function<void()> refresh;
 };
 
 void add_inspect_verbs(Verbs& verbs, InspectParts parts);

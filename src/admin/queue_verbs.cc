@@ -6,6 +6,7 @@
 
 #include "admin/contradictions.h"
 #include "admin/queue_json.h"
+#include "admin/standings.h"
 #include "admin/transfer_verbs.h"
 #include "base/text.h"
 #include "config/setting.h"
@@ -378,9 +379,19 @@ rt::Task<Result<Json>> doctor(QueueParts parts, Call call) {
           {{"what", "settings that contradict each other"}, {"count", 1}, {"text", text}});
     }
   }
+  Json resources = Json::array();
+  if (parts.pressure != nullptr) {
+    for (const pressure::Standing& standing : parts.pressure->report()) {
+      resources.push_back(standing_json(standing));
+      const std::string text = complaint_of(standing);
+      if (text.empty()) continue;
+      findings.push_back({{"what", "back pressure"}, {"count", 1}, {"text", text}});
+    }
+  }
   PH_CO_TRY(Json remarks, co_await remarks_of(parts, call.deadline));
   co_return Json{{"findings", std::move(findings)},
                  {"remarks", std::move(remarks)},
+                 {"pressure", std::move(resources)},
                  {"rows", f.rows},
                  {"resting", f.resting},
                  {"repaired", f.repaired}};

@@ -9,6 +9,7 @@
 
 #include "admin/verb.h"
 #include "config/setting.h"
+#include "service/pressure/monitor.h"
 #include "service/queue/queue.h"
 
 namespace ph::admin {
@@ -18,6 +19,8 @@ struct QueueParts {
   rt::Loop& loop;  // of the control socket
   // As seen from `loop`: for doctor.run, which says what in them contradicts itself.
   const config::Source* settings = nullptr;
+  // For doctor.run as well: of which resource there is not enough.
+  const pressure::Monitor* pressure = nullptr;
 };
 
 void add_queue_verbs(Verbs& verbs, QueueParts parts);

@@ -8,7 +8,9 @@
 
 #include "admin/control.h"
 #include "kv_mem/store.h"
+#include "rt/errors.h"
 #include "rt_sim/simulation.h"
+#include "service/pressure/options.h"
 #include "service/queue/options.h"
 
 namespace ph::admin {
@@ -41,6 +43,25 @@ class Nowhere final : public queue::Router, public queue::Carriers, public queue
   }
 };
 
+// A machine whose disk is as full as it is told to be.
+class ADisk final : public pressure::Resources {
+ public:
+  rt::Task<Result<kv::DiskSpace>> disk(rt::Loop&, rt::Deadline) override {
+    if (!answers) co_return fail(rt::kIo, "the disk does not answer");
+    co_return kv::DiskSpace{free_mib << 20, 102'400ULL << 20};
+  }
+  rt::Task<Result<rt::MemoryUse>> memory(rt::Loop&, rt::Deadline) override {
+    co_return rt::MemoryUse{1ULL << 30, 8ULL << 30};
+  }
+  rt::Task<Result<pressure::CommitFigures>> commits(rt::Loop&, rt::Deadline) override {
+    co_return pressure::CommitFigures{};
+  }
+  rt::Task<Status> give_back_memory(rt::Loop&, rt::Deadline) override { co_return Status(); }
+
+  uint64_t free_mib = 51'200;
+  bool answers = true;
+};
+
 class QueueVerbsTest : public ::testing::Test {
  protected:
   QueueVerbsTest() : sim(71), host(sim.add_host({.name = "mx"})), store(disk) {
@@ -50,11 +71,17 @@ class QueueVerbsTest : public ::testing::Test {
                                   nowhere,        nowhere, nowhere,           settings_of};
     queue = std::move(*run(queue::Queue::open(ports, host.loop())));
     queue->start();
-    add_queue_verbs(verbs, {*queue, host.loop(), &settings});
+    pressure::add_settings(schema);
+    monitor = std::make_unique<pressure::Monitor>(
+        pressure::Parts{host.loop(), resources, settings, obs::silent_log(), metrics});
+    monitor->start();
+    add_queue_verbs(verbs, {*queue, host.loop(), &settings, monitor.get()});
+    sim.run_for(Duration::seconds(1));
   }
   ~QueueVerbsTest() override {
     EXPECT_TRUE(run(queue->stop(host.loop(), soon())).has_value());
     queue.reset();
+    monitor.reset();
     EXPECT_EQ(sim.check(), rt_sim::Findings());
   }
 
@@ -97,6 +124,8 @@ class QueueVerbsTest : public ::testing::Test {
   config::FixedSource settings;
   Nowhere nowhere;
   std::unique_ptr<queue::Queue> queue;
+  ADisk resources;
+  std::unique_ptr<pressure::Monitor> monitor;
   Verbs verbs;
 };
 
@@ -174,6 +203,35 @@ TEST_F(QueueVerbsTest, TheDoctorFindsNothingInAHealthyQueue) {
   const Json report = ask("doctor.run")["result"];
   EXPECT_EQ(report["findings"].size(), 0U) << report.dump();
   EXPECT_EQ(report["resting"], 1);
+}
+
+TEST_F(QueueVerbsTest, TheDoctorNamesTheResourceOfWhichThereIsNotEnough) {
+  Json report = ask("doctor.run")["result"];
+  ASSERT_EQ(report["pressure"].size(), 4U);
+  EXPECT_EQ(report["pressure"][0]["resource"], "disk");
+  EXPECT_EQ(report["pressure"][0]["level"], "low");
+  EXPECT_EQ(report["pressure"][0]["figure"], "50 % free (50 GiB of 100 GiB)");
+  EXPECT_EQ(report["findings"].size(), 0U) << report.dump();
+  resources.free_mib = 3'500;
+  sim.run_for(Duration::seconds(5));
+  report = ask("doctor.run")["result"];
+  EXPECT_EQ(report["pressure"][0]["level"], "medium");
+  ASSERT_EQ(report["findings"].size(), 1U) << report.dump();
+  EXPECT_EQ(report["findings"][0]["what"], "back pressure");
+  const std::string text = report["findings"][0]["text"];
+  EXPECT_THAT(text, HasSubstr("disk is medium since "));
+  EXPECT_THAT(text,
+              HasSubstr("strangers' mail is refused for now: 3 % free (3500 MiB of 100 GiB)"));
+  resources.free_mib = 1'000;
+  sim.run_for(Duration::seconds(5));
+  EXPECT_THAT(ask("doctor.run")["result"]["findings"][0]["text"].get<std::string>(),
+              HasSubstr("all new mail is refused for now: 0 % free"));
+  resources.answers = false;
+  sim.run_for(Duration::minutes(1));
+  report = ask("doctor.run")["result"];
+  EXPECT_EQ(report["pressure"][0]["level"], "unknown");
+  EXPECT_THAT(report["findings"][0]["text"].get<std::string>(),
+              HasSubstr("the disk does not answer"));
 }
 
 TEST_F(QueueVerbsTest, CommandsOnAllThatFitAreCountedAndAudited) {

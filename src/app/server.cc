@@ -75,6 +75,10 @@ struct Server::Rooms {
   auto source() {
     return [this](const rt::Loop& loop) -> config::Source& { return settings->source(loop); };
   }
+  // Of the figures, before somebody reads them: over HTTP or over the control socket.
+  std::function<void()> refresh() {
+    return [this] { refresh_figures(ports.metrics, ports.store); };
+  }
   std::string host_name() { return settings->source(first).current().get(kHostName); }
 
   rt::Task<Status> open_state(rt::Deadline deadline);
@@ -183,8 +187,7 @@ rt::Task<Status> Server::Rooms::open_fronts(rt::Deadline deadline) {
 }
 
 Status Server::Rooms::open_metrics_page() {
-  metrics_server::Parts parts{ports.runtime, first, ports.metrics, ports.log,
-                              [this] { refresh_figures(ports.metrics, ports.store); }};
+  metrics_server::Parts parts{ports.runtime, first, ports.metrics, ports.log, refresh()};
   metrics_page = std::make_unique<metrics_server::Server>(std::move(parts));
   const config::Values& values = settings->source(first).current();
   PH_TRY(listening.metrics, parse_endpoints(values.get(kListenMetrics)));
@@ -195,8 +198,8 @@ Status Server::Rooms::open_metrics_page() {
 void Server::Rooms::open_verbs() {
   admin::add_setting_verbs(verbs, *settings);
   admin::add_account_verbs(verbs, {*directory, *auth});
-  admin::add_queue_verbs(verbs, {*queue, first, &settings->source(first)});
-  admin::add_inspect_verbs(verbs, {ports.runtime, first, ports.store, ports.metrics});
+  admin::add_queue_verbs(verbs, {*queue, first, &settings->source(first), pressure.get()});
+  admin::add_inspect_verbs(verbs, {ports.runtime, first, ports.metrics, refresh()});
 }
 
 Server::Server(ServerPorts ports) : rooms_(std::make_unique<Rooms>(std::move(ports))) {}

@@ -262,6 +262,15 @@ std::string print_doctor(const Json& result) {
     out += "Paused on purpose:\n";
     for (const Json& remark : *remarks) out += "  " + remark.get<std::string>() + "\n";
   }
+  const auto pressure = result.find("pressure");
+  if (pressure != result.end() && !pressure->empty()) {
+    std::vector<Row> rows{{"RESOURCE", "LEVEL", "SINCE", "FIGURE"}};
+    for (const Json& p : *pressure) {
+      rows.push_back(
+          {text_of(p, "resource"), text_of(p, "level"), text_of(p, "since"), text_of(p, "figure")});
+    }
+    out += "Back pressure:\n" + table(rows);
+  }
   return out;
 }
 

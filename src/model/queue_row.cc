@@ -161,12 +161,13 @@ const std::vector<Duration>& schedule_of(const QueueRow& row, const QueuePolicy&
 // A moment at which the sender hears that it waits; Time{} if there is none.
 Time notice_of(const QueueRow& row, const QueuePolicy& policy) {
   const Notify& notify = row.recipient.notify;
-  if (row.delay_told || notify.never) return {};
+  // RFC 3461 section 4.1: who names others than DELAY wants to hear of no delay, be it long (RFC
+  // 2852 section 4.1.3).
+  if (row.delay_told || !notify.wants_delay()) return {};
   const QueuePolicy::Class* own = class_of(row.priority, policy);
   const Duration after =
       own != nullptr ? own->delay_notice.value_or(policy.delay_notice) : policy.delay_notice;
-  Time at = Time::max();
-  if (notify.wants_delay()) at = std::max(row.accepted_at, row.not_before) + after;
+  Time at = std::max(row.accepted_at, row.not_before) + after;
   // A time that had passed when the message came is the business of who let it pass.
   const bool is_ours = row.deliver_by.at > row.accepted_at;
   if (row.deliver_by.mode == DeliverBy::Mode::notify && is_ours) {

@@ -235,6 +235,10 @@ TEST(QueueRow, DeliverByEndsOrTells) {
   row = new_row(fresh().id, 0, {.address = "x@y.example"}, by, kNow, kPolicy);
   EXPECT_EQ(row.notice_at, by.deliver_by.at);
   EXPECT_EQ(row.expires_at, kNow + kPolicy.expiry);
+  const Recipient asks{.address = "x@y.example", .notify = {.failure = true, .delay = true}};
+  EXPECT_EQ(new_row(fresh().id, 0, asks, by, kNow, kPolicy).notice_at, by.deliver_by.at);
+  const Recipient no_delay{.address = "x@y.example", .notify = {.failure = true}};
+  EXPECT_EQ(new_row(fresh().id, 0, no_delay, by, kNow, kPolicy).notice_at, Time{});
 }
 
 TEST(QueueRow, WhatIsToLeaveLaterIsScheduledAndItsAgeCountsFromThen) {

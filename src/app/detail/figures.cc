@@ -23,7 +23,6 @@ constexpr std::array kDescribed = std::to_array<Described>({
     {"posthorn_kv_commit_seconds", "From the call of a commit to its durable answer."},
     {"posthorn_kv_commits", "Commits that became durable since the start."},
     {"posthorn_kv_commits_waiting", "Commits that wait for the disk now."},
-    {"posthorn_kv_free_bytes", "Free octets on the disk of the store."},
     {"posthorn_kv_last_commit_us", "Microseconds that the last commit took."},
     {"posthorn_kv_segment_bytes", "Octets of the files that hold large messages."},
     {"posthorn_kv_segment_bytes_dead", "Those of them that nothing refers to any more."},

@@ -135,6 +135,7 @@ InitRequest demo_request() {
                       {"listen.submissions", "127.0.0.1:2465"},
                       {"listen.imap", "127.0.0.1:2143"},
                       {"listen.imaps", "127.0.0.1:2993"},
+                      {"listen.metrics", "127.0.0.1:2925"},
                       {"route.smart_host", "127.0.0.1:" + std::to_string(kDemoHopPort)}};
   return request;
 }
@@ -148,6 +149,7 @@ it took; recipients defer@... are told to wait there, refuse@... are refused. In
                --auth-password alice-demo --from alice@example.org --to bob@example.org
   read   curl --insecure --ssl-reqd --user bob@example.org:bob-demo 'imap://127.0.0.1:2143/INBOX;MAILINDEX=1'
   wait   the same as "send", with --to defer@example.net
+  watch  curl http://127.0.0.1:2925/metrics
   ask    ./run -- queue list          then: ./run -- why <the ID it shows>
 
 Ctrl-C ends it; the data stays in )";

@@ -51,7 +51,7 @@ Status check_paths(const Envelope& envelope) {
   return {};
 }
 
-// RFC 2852 §4: what is to go back in time only goes to who keeps that promise.
+// RFC 2852 §4.1.4.1: what is to go back in time only goes to who keeps that promise.
 Status check_deliver_by(const MailParameters& parameters, const Capabilities& peer) {
   const auto& by = parameters.deliver_by;
   if (!by || by->mode != DeliverBy::Mode::return_it) return {};

@@ -150,13 +150,13 @@ class Client {
   // Whether send() would take this envelope here. Errors: kPeerLacksEightBit (body is eight_bit;
   // convert it, or send with BodyType::unspecified), kPeerLacksUtf8, kTooBigForPeer, kNoRecipients,
   // kTooManyRecipients (more than 1000), kBadPath (a path that cannot be sent); where the message
-  // is to go back when its time is over (BY with mode R, RFC 2852 §4): kPeerLacksDeliverBy,
+  // is to go back when its time is over (BY with mode R, RFC 2852 §4.1.4.1): kPeerLacksDeliverBy,
   // kTooSoonForPeer (less time is left than the peer takes).
   Status can_send(const Envelope& envelope) const;
   // Begins a transaction; only when idle. With PIPELINING the whole envelope is one write. DSN
   // parameters are dropped if the peer does not offer DSN; RFC 3461 §5.2.2 is the caller's duty. So
   // are MT-PRIORITY and BY. HOLDFOR and HOLDUNTIL are never sent: who holds is the submission
-  // server (RFC 4865).
+  // server (RFC 4865 §3).
   // Parameters.size must be the exact size of the content when CHUNKING is to be used.
   Status send(Envelope envelope);
   // In stage content. Errors: kBareNewline, kNulInContent, kWrongSize, each of which closes the

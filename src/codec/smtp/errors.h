@@ -47,7 +47,7 @@ inline constexpr FixedReply kBadSender{501, {5, 1, 7}, "Bad sender address synta
 inline constexpr FixedReply kBadRecipient{501, {5, 1, 3}, "Bad recipient address syntax"};
 inline constexpr FixedReply kBadParameter{501, {5, 5, 4}, "Bad parameter value"};
 inline constexpr FixedReply kUnknownParameter{555, {5, 5, 4}, "Parameter not recognized"};
-// RFC 2852 §4: a request below the min-by-time that was announced.
+// RFC 2852 §3: a request below the min-by-time that was announced.
 inline constexpr FixedReply kDeliverByTooSoon{
     555, {5, 5, 4}, "Delivery cannot be promised that soon"};
 inline constexpr FixedReply kNotImplemented{502, {5, 5, 1}, "Command not implemented"};

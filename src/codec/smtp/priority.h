@@ -1,4 +1,4 @@
-// The priority of RFC 6710 §3 as text: MT-PRIORITY= of MAIL, and the MT-Priority header field (RFC
+// The priority of RFC 6710 §7 as text: MT-PRIORITY= of MAIL, and the MT-Priority header field (RFC
 // 6758 §3.1).
 #pragma once
 

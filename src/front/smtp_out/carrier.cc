@@ -45,6 +45,18 @@ queue::Onward onward_of(const model::Envelope& envelope, const model::Notify& no
   return all ? queue::Onward::next_hop_reports : queue::Onward::reports_end_here;
 }
 
+// What the peer is asked to report. One that cannot be told BY is at least asked for delays, where
+// the sender would hear of them (RFC 2852 section 4.1.4.2).
+smtp::DsnNotify notify_of(const model::Envelope& envelope, const model::Notify& notify,
+                          const smtp::Capabilities& peer) {
+  smtp::DsnNotify out{notify.never, notify.success, notify.failure, notify.delay};
+  const bool untold = envelope.deliver_by.is_set() && !peer.deliver_by;
+  if (!untold || notify.never) return out;
+  if (!out.is_given()) out.failure = true;
+  out.delay = true;
+  return out;
+}
+
 // The time that is left; whole seconds, so that no hop adds any.
 std::optional<smtp::DeliverBy> deliver_by_of(const model::DeliverBy& by, Time now) {
   if (!by.is_set()) return std::nullopt;
@@ -232,7 +244,7 @@ std::vector<smtp::Recipient> Session::recipients_of(Transaction& t) {
       continue;
     }
     smtp::Recipient to{std::move(*path), {}};
-    to.parameters.notify = {r.notify.never, r.notify.success, r.notify.failure, r.notify.delay};
+    to.parameters.notify = notify_of(t.work.envelope, r.notify, peer);
     if (!r.original_type.empty()) to.parameters.original = {r.original_type, r.original_address};
     out.push_back(std::move(to));
     t.sent.push_back(i);

@@ -142,6 +142,28 @@ TEST_F(SmtpOutExtensions, ANoticeOfDelayEndsAtAPeerWithoutDeliverBy) {
   EXPECT_EQ(only(result).onward, Onward::reports_end_here);
 }
 
+// RFC 2852 section 4.1.4.2: it is asked for delays in the place of BY, but by whom they are wanted.
+TEST_F(SmtpOutExtensions, APeerWithoutDeliverByIsAskedForDelays) {
+  const auto asked = [this](const model::Notify& notify) {
+    queue::CarryWork w = in_time(Mode::notify, Duration::hours(1));
+    w.recipients[0].recipient.notify = notify;
+    expect_relayed(carry(std::move(w)));
+    return hop->letters.back().asked.at(0).notify;
+  };
+  hop->options.mail.deliver_by = false;
+  EXPECT_EQ(asked({}), (smtp::DsnNotify{.failure = true, .delay = true}));
+  EXPECT_EQ(asked({.success = true}), (smtp::DsnNotify{.success = true, .delay = true}));
+  EXPECT_EQ(asked({.never = true}), (smtp::DsnNotify{.never = true}));
+}
+
+TEST_F(SmtpOutExtensions, APeerWithDeliverByIsAskedForNothingMore) {
+  offer_all();
+  queue::CarryWork w = in_time(Mode::notify, Duration::hours(1));
+  w.recipients[0].recipient.notify.success = true;
+  expect_relayed(carry(std::move(w)));
+  EXPECT_EQ(hop->letters.back().asked.at(0).notify, (smtp::DsnNotify{.success = true}));
+}
+
 TEST_F(SmtpOutExtensions, AnLmtpServerDeliversAndPromisesNothing) {
   hop->options.protocol = smtp::Protocol::lmtp;
   to.kind = queue::HopKind::lmtp;

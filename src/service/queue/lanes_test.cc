@@ -141,6 +141,39 @@ TEST(Lanes, ARateIsKeptAndWhatWaitsForItKnowsItsTime) {
   EXPECT_EQ(w.hits(), 0);
 }
 
+TEST(Lanes, ARaisedRateActsOnWhatWaitsAlready) {
+  for (const std::string limits : {"smtp:far.example rate=6000", ""}) {
+    World w;
+    w.set("queue.lane-limits", "smtp:far.example rate=6");
+    send(w, 100);
+    w.sim.run_for(Duration::seconds(20));
+    EXPECT_LE(w.hop(kFar).log.size(), 5U);
+    w.set("queue.lane-limits", limits);
+    w.queue().settings_changed(w.loop());
+    w.sim.run_for(Duration::seconds(5));
+    EXPECT_EQ(w.hop(kFar).log.size(), 100U) << limits;
+    EXPECT_EQ(w.resting(), 0U);
+    EXPECT_EQ(w.hits(), 0);
+  }
+}
+
+TEST(Lanes, ARateThatIsRaisedALittleIsKept) {
+  World w;
+  w.set("queue.lane-limits", "smtp:far.example rate=6");
+  send(w, 200);
+  w.sim.run_for(Duration::minutes(2));
+  const size_t before = w.hop(kFar).log.size();
+  w.set("queue.lane-limits", "smtp:far.example rate=30");
+  w.queue().settings_changed(w.loop());
+  w.sim.run_for(Duration::minutes(2));
+  const size_t sent = w.hop(kFar).log.size() - before;
+  EXPECT_GE(sent, 57U);
+  EXPECT_LE(sent, 64U);
+  w.sim.run_for(Duration::minutes(6));
+  EXPECT_EQ(w.hop(kFar).log.size(), 200U);
+  EXPECT_EQ(w.hits(), 0);
+}
+
 // ---- fairness within a lane ----
 
 TEST(Lanes, UrgentMailGoesFirstAndTheRestIsNotStarved) {

@@ -123,7 +123,7 @@ enum class CarryVerdict : uint8_t {
 };
 
 // Whether the next hop has promised to send the reports that the sender asked for (RFC 3461 section
-// 5.2.2: it offers DSN and was given NOTIFY): then the queue sends none for a relayed recipient.
+// 5.2.1: it offers DSN and was given NOTIFY): then the queue sends none for a relayed recipient.
 enum class Onward : uint8_t { reports_end_here, next_hop_reports };
 
 struct RecipientOutcome {

@@ -46,6 +46,11 @@ std::vector<std::string> told(World& w, QueueId id) {
 
 using Told = std::vector<std::string>;
 
+Told after_relay(World& w, QueueId id) {
+  w.sim.run_for(Duration::seconds(30));
+  return told(w, id);
+}
+
 // The delay is told after four hours as ever; the end comes soon behind it.
 constexpr Duration kBeyondExpiry = Duration::hours(6) + Duration::minutes(10);
 
@@ -100,6 +105,32 @@ TEST(QueueReports, NotifyDecidesWhatTheSenderIsTold) {
   expect_sound(w);
 }
 
+TEST(QueueReports, ATraceTellsOfEachRelayUnlessNothingIsWanted) {
+  using Mode = model::DeliverBy::Mode;
+  World w;
+  set_hops(w);
+  const auto send_by = [&w](const std::string& to, Mode mode, bool trace, Notify notify) {
+    NewMessage message = message_to({to});
+    message.envelope.sender = kSender;
+    message.envelope.deliver_by = {mode, w.sim.wall() + Duration::hours(1), trace};
+    message.recipients.front().notify = notify;
+    return w.accept(std::move(message)).value();
+  };
+  // To a next hop that promises to report, and to one that does not.
+  const Told promised{"relayed a@dsn.example"};
+  const Told plain{"relayed a@plain.example"};
+  EXPECT_EQ(after_relay(w, send_by("a@dsn.example", Mode::notify, false, kNotGiven)), Told{});
+  EXPECT_EQ(after_relay(w, send_by("a@dsn.example", Mode::notify, true, kNotGiven)), promised);
+  EXPECT_EQ(after_relay(w, send_by("a@dsn.example", Mode::return_it, true, kFailure)), promised);
+  EXPECT_EQ(after_relay(w, send_by("a@dsn.example", Mode::notify, true, kNever)), Told{});
+  EXPECT_EQ(after_relay(w, send_by("a@plain.example", Mode::notify, false, kNotGiven)), plain);
+  EXPECT_EQ(after_relay(w, send_by("a@plain.example", Mode::notify, true, kNotGiven)), plain);
+  EXPECT_EQ(after_relay(w, send_by("a@plain.example", Mode::notify, true, kNever)), Told{});
+  // A mailbox is no relay.
+  EXPECT_EQ(after_relay(w, send_by("a@local.example", Mode::notify, true, kNotGiven)), Told{});
+  expect_sound(w);
+}
+
 TEST(QueueReports, NothingIsToldToTheNullSender) {
   World w;
   set_hops(w);
@@ -129,7 +160,7 @@ TEST(QueueReports, AListIsReportedAsExpandedAndItsMembersOnlyWhenTheyFail) {
   EXPECT_EQ(told(w, success), Told{"expanded list@local.example"});
   EXPECT_EQ(told(w, plain), Told{"failed m2@no.example"});
   EXPECT_EQ(told(w, never), Told{});
-  EXPECT_EQ(told(w, one), Told{"delivered m3@local.example"});  // RFC 3461 section 5.2.7.1
+  EXPECT_EQ(told(w, one), Told{"delivered m3@local.example"});  // RFC 3461 section 5.2.7.2
   expect_sound(w);
 }
 

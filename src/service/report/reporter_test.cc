@@ -211,6 +211,26 @@ TEST(Reporter, ADeliveryTooLateIsSaidToBe) {
   EXPECT_EQ(count(words_of_report(late), "was not delivered by the time that was set"), 1U);
 }
 
+TEST(Reporter, AHoldIsAmongTheFieldsOfTheMessage) {
+  queue::ReportWork held = failures();
+  EXPECT_EQ(count(report_of(held), "Future-Release-Request"), 0U);
+  held.envelope.hold_until = Time::from_unix_s(1'780'300'800);
+  EXPECT_EQ(count(report_of(held), "\r\nFuture-Release-Request: until;2026-06-01T08:00:00Z\r\n"),
+            1U);
+}
+
+TEST(Reporter, ATraceSaysNothingOfWhatTheNextServerWillTell) {
+  QueueRow relayed = waiting();
+  relayed.state = QueueState::relayed;
+  relayed.reason = QueueReason::taken_by_peer;
+  queue::ReportWork traced = work({{ReportAction::relayed, relayed}});
+  EXPECT_EQ(count(words_of_report(traced), "does not confirm delivery"), 1U);
+  traced.envelope.deliver_by = {.mode = DeliverBy::Mode::notify, .at = kNow, .trace = true};
+  EXPECT_EQ(count(words_of_report(traced), "does not confirm delivery"), 0U);
+  EXPECT_EQ(count(words_of_report(traced), "Passed on to another mail server:"), 1U);
+  EXPECT_EQ(count(report_of(traced), "Action: relayed\r\n"), 1U);
+}
+
 TEST(Reporter, ManyRecipientsAreAllNamedAndTheReportStaysSmall) {
   std::vector<queue::ReportedRow> rows;
   for (int i = 0; i < 2000; ++i) {

@@ -81,7 +81,7 @@ std::optional<DeliverBy> parse_deliver_by(std::string_view text) {
 }
 
 std::optional<uint32_t> parse_hold_for(std::string_view text) {
-  // RFC 4865: one to nine digits, the first of them not 0.
+  // RFC 4865 §3: one to nine digits, the first of them not 0.
   if (text.size() > kDigitsMax || text.starts_with('0')) return std::nullopt;
   const auto seconds = parse_u64(text);
   if (!seconds) return std::nullopt;

@@ -99,7 +99,7 @@ smtp::ServerOptions Session::engine_options() const {
   return options;
 }
 
-// FUTURERELEASE is for submission only, where MAIL needs a login (RFC 4865).
+// FUTURERELEASE is for submission only, where MAIL needs a login (RFC 4865 section 3).
 smtp::MailExtensions Session::extensions() const {
   const config::Values& values = settings_.current();
   smtp::MailExtensions offers;
@@ -260,7 +260,7 @@ void Session::on_mail(smtp::MailFrom& mail) {
   envelope_.origin = login_.empty() ? model::Origin::smtp : model::Origin::submission;
   expected_size_ = mail.parameters.size.value_or(0);
   if (!priority_lowered_) return engine_.accept();
-  // RFC 6710 section 7: X.3.6, the priority it has now, then words.
+  // RFC 6710 section 4.1: X.3.6, the priority it has now, then words.
   engine_.answer(smtp::Reply{
       250, {2, 3, 6}, std::to_string(envelope_.mt_priority) + " is its priority, sender OK"});
 }
@@ -288,7 +288,7 @@ const smtp::FixedReply* Session::take_extensions(const smtp::MailParameters& par
   return nullptr;
 }
 
-// RFC 6710 section 5: whoever is not trusted to raise a priority gets the highest he may have; a
+// RFC 6710 section 4.1: whoever is not trusted to raise a priority gets the highest he may have; a
 // low one is anybody's to ask for.
 void Session::take_priority(int asked) {
   const config::Values& values = settings_.current();
@@ -339,7 +339,7 @@ std::string Session::received_field() const {
       printable(recipients_[0].address) == recipients_[0].address) {
     out += "\r\n\tfor <" + recipients_[0].address + ">";
   }
-  if (envelope_.mt_priority != 0) {  // a clause of RFC 6710
+  if (envelope_.mt_priority != 0) {  // RFC 6710 section 7
     out += "\r\n\tpriority " + std::to_string(envelope_.mt_priority);
   }
   out += ";\r\n\t" + to_rfc5322_date(envelope_.received_at) + "\r\n";

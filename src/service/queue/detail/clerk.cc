@@ -56,7 +56,7 @@ std::vector<RowChange> change_for_each(const std::vector<QueueRow>& rows, const 
   return out;
 }
 
-// What the sender is to be told of a row that has just become `row` (RFC 3461 section 4.1, 6).
+// What the sender is to be told of a row that has just become `row` (RFC 3461 section 4.1, 5.2).
 std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& change) {
   const model::Notify& notify = row.recipient.notify;
   const QueueEvent event = change.happening.event;
@@ -77,14 +77,16 @@ std::optional<ReportAction> action_of(const QueueRow& row, const RowChange& chan
       if (notify.success) return ReportAction::delivered;
       break;
     case QueueState::relayed:
-      // RFC 2852: who must know by when is told, too, where the next hop cannot promise it.
+      // RFC 2852 section 4.1.4: who asked for a trace is told of each relay, whatever the next hop
+      // promises; who must know by when, where the next hop cannot promise it.
+      if (row.deliver_by.is_set() && row.deliver_by.trace) return ReportAction::relayed;
       if (change.onward == Onward::reports_end_here &&
           (notify.success || row.deliver_by.mode == model::DeliverBy::Mode::notify)) {
         return ReportAction::relayed;
       }
       break;
     case QueueState::expanded:
-      // RFC 3461 section 5.2.7: an alias of one address only passes the request on.
+      // RFC 3461 section 5.2.7.2: an alias of one address only passes the request on.
       if (notify.success && event == QueueEvent::expand && change.members.size() > 1) {
         return ReportAction::expanded;
       }

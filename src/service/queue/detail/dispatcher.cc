@@ -98,8 +98,13 @@ void Dispatcher::follow_rules(Lane& lane) {
   lane.rules.messages = own.messages.value_or(values.get(kMessagesPerConnection));
   lane.rules.recipients = own.recipients.value_or(values.get(kRecipientsPerAttempt));
   const uint64_t rate = own.rate.value_or(is_mailbox ? 0 : values.get(kLaneRate));
+  const double before = lane.rules.per_second;
   lane.rules.per_second = static_cast<double>(rate) / 60 / static_cast<double>(loops);
   lane.room_at = {};  // by other rules
+  if (before == 0 || (rate > 0 && lane.rules.per_second <= before)) return;
+  // The moments that were given to its rows are those of the slower rate.
+  set_more(lane);
+  core_.hint_work();
 }
 
 size_t Dispatcher::recipients_most() {

@@ -147,6 +147,7 @@ class Dispatcher {
   uint64_t numbers_ = 0;
   std::map<std::string, LaneLimits, std::less<>> limits_;
   uint64_t limits_epoch_ = 0;
+  uint64_t tended_epoch_ = 0;
   std::map<std::pair<Instant, uint64_t>, Lane*> agenda_;
   std::map<uint64_t, Lane*> active_;                     // with work or workers, by number
   std::map<std::pair<uint32_t, uint64_t>, Lane*> more_;  // whose rows may go earlier, by hash

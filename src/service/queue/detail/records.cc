@@ -231,7 +231,9 @@ std::string due_value(const QueueRow& row) {
   if (row.state == model::QueueState::held && row.reason == model::QueueReason::lane_suspended) {
     hint = DueHint::lane_fault;
   }
-  if (row.reason == model::QueueReason::lane_busy) hint = DueHint::lane_busy;
+  const bool is_busy =
+      row.reason == model::QueueReason::lane_busy || row.reason == model::QueueReason::rate_limited;
+  if (is_busy) hint = DueHint::lane_busy;
   std::string prefix(1, static_cast<char>(hint));
   return OrderedKey(prefix).u32(lane_hash(row.lane)).take();
 }

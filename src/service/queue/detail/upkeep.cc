@@ -1,6 +1,7 @@
 // The clock of the lanes: what hangs is ended, what waits is woken, what is empty is forgotten; and
 // what they look like to people and to the auditor.
 #include <algorithm>
+#include <utility>
 
 #include "service/queue/detail/dispatcher.h"
 
@@ -73,6 +74,11 @@ Instant Dispatcher::attention_of(Lane& lane) {
 
 void Dispatcher::tend() {
   const Instant now = core_.home.now();
+  // Also lanes that expect nothing for long have new rules at once.
+  const uint64_t epoch = core_.values().epoch();
+  if (std::exchange(tended_epoch_, epoch) != epoch) {
+    for (const auto& [name, lane] : lanes_) attend(*lane, now);
+  }
   while (!agenda_.empty() && agenda_.begin()->first.first <= now) {
     Lane& lane = *agenda_.begin()->second;
     agenda_.erase(agenda_.begin());

@@ -75,7 +75,7 @@ std::string_view detail_of_failure(QueueReason reason) {
     case QueueReason::not_sendable: return "5.6.1";
     case QueueReason::message_unreadable: return "5.3.0";
     case QueueReason::deliver_by_passed:
-    case QueueReason::deliver_by_unsupported: return "5.4.7";  // RFC 2852 section 4
+    case QueueReason::deliver_by_unsupported: return "5.4.7";  // RFC 2852 section 4.1.3
     default: return "5.3.0";
   }
 }
@@ -197,6 +197,10 @@ std::string delivery_status(const StatusText& text, const queue::ReportWork& wor
     out += mime::fold_field("Original-Envelope-Id", one_line(work.envelope.envelope_id));
   }
   out += "Arrival-Date: " + to_rfc5322_date(work.envelope.received_at) + "\r\n";
+  const Time hold_until = work.envelope.hold_until;
+  if (hold_until != Time()) {  // RFC 4865 section 5.1.2
+    out += "Future-Release-Request: until;" + to_iso8601(hold_until) + "\r\n";
+  }
   if (work.envelope.deliver_by.is_set()) {  // RFC 2852 section 5
     out += "Deliver-By-Date: " + to_rfc5322_date(work.envelope.deliver_by.at) + "\r\n";
   }

@@ -224,12 +224,14 @@ std::string row_words(const queue::ReportedRow& told, Time now) {
   PH_CHECK(false);
 }
 
-std::string_view heading_of(ReportAction action) {
+std::string_view heading_of(const queue::ReportWork& work, ReportAction action) {
   switch (action) {
     case ReportAction::failed: return "Not delivered, and not tried again:";
     case ReportAction::delayed: return "Not delivered yet, and still being tried:";
     case ReportAction::delivered: return "Delivered:";
     case ReportAction::relayed:
+      // It may promise more than one that only takes mail, and then tells of it itself.
+      if (work.envelope.deliver_by.trace) return "Passed on to another mail server:";
       return "Passed on to a mail server that does not confirm delivery. Nothing more will be "
              "heard of these unless something goes wrong:";
     case ReportAction::expanded:
@@ -320,7 +322,7 @@ std::string words_for_people(const WordsText& text, const queue::ReportWork& wor
   size_t shown = 0;
   for (const ReportAction action : kActions) {
     if (!tells_of(work, action)) continue;
-    out += "\r\n" + wrapped("", heading_of(action));
+    out += "\r\n" + wrapped("", heading_of(work, action));
     for (const queue::ReportedRow& told : work.rows) {
       if (told.action != action) continue;
       out += ++shown <= kRowsInWords ? row_words(told, text.now) : name_of(told.row);
