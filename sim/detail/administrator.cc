@@ -71,6 +71,8 @@ rt::Task<void> Administrator::carry_out(Administrator& self, app::Server& server
   const uint64_t number = ++self.numbered_;
   const uint64_t upheavals = self.upheavals_;
   self.newest_[id] = number;
+  const bool is_alone = self.underway_with_[id] == 0;
+  const Underway with(self.underway_with_[id]);
   const uint32_t index = order.recipient.value_or(kEvery);
   std::erase_if(self.holds_, [&](const auto& entry) {
     return entry.first.first == id && (index == kEvery || entry.first.second == index);
@@ -92,7 +94,7 @@ rt::Task<void> Administrator::carry_out(Administrator& self, app::Server& server
     if (concerns(order, row)) self.world_.say("administrator", what + ": " + describe(row));
   }
   // Two at once: whichever was carried out last counts, and only the table knows which.
-  const bool is_newest = self.newest_[id] == number && self.upheavals_ == upheavals;
+  const bool is_newest = is_alone && self.newest_[id] == number && self.upheavals_ == upheavals;
   self.judge(order, is_newest, *answer);
 }
 

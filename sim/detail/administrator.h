@@ -100,7 +100,8 @@ class Administrator {
   uint64_t answered_ = 0;
   uint64_t numbered_ = 0;
   uint64_t upheavals_ = 0;
-  std::map<uint64_t, uint64_t> newest_;  // of the orders for a message: its number
+  std::map<uint64_t, uint64_t> newest_;         // of the orders for a message: its number
+  std::map<uint64_t, uint64_t> underway_with_;  // orders for a message
   struct Hold {
     Time until;
     Time expires_at;

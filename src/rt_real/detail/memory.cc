@@ -1,6 +1,11 @@
 #include "rt_real/detail/memory.h"
 
+#ifdef PH_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#else
 #include <malloc.h>
+#endif
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +62,13 @@ Result<rt::MemoryUse> ProcessMemory::use() {
   return out;
 }
 
-void ProcessMemory::give_back() { ::malloc_trim(0); }
+void ProcessMemory::give_back() {
+#ifdef PH_JEMALLOC
+  const std::string purge = fmt::format("arena.{}.purge", MALLCTL_ARENAS_ALL);
+  ::mallctl(purge.c_str(), nullptr, nullptr, nullptr, 0);
+#else
+  ::malloc_trim(0);
+#endif
+}
 
 }  // namespace ph::rt_real::detail

@@ -1,7 +1,5 @@
 #include "service/queue/gatherer.h"
 
-#include <algorithm>
-
 #include "base/check.h"
 #include "kv/errors.h"
 
@@ -21,7 +19,7 @@ struct Gatherer::Group {
   kv::Batch batch;
   std::optional<Status> result;
   bool settled_by_proof = false;
-  Time lowest = Time::max();
+  Lowest lowest;
   std::vector<model::QueueId> messages;
   std::vector<rt::Parking*> waiting;
 
@@ -49,15 +47,15 @@ bool Gatherer::gathers(const kv::Batch& batch) const {
   return open_ != nullptr && &open_->batch == &batch;
 }
 
-void Gatherer::note(Time when) { open_->lowest = std::min(open_->lowest, when); }
+void Gatherer::note(Time when, Time now) { open_->lowest.add(when, now); }
 
 void Gatherer::note(model::QueueId id) { open_->messages.push_back(id); }
 
-Time Gatherer::lowest_unsettled() const {
-  Time lowest = Time::max();
-  if (open_ != nullptr) lowest = std::min(lowest, open_->lowest);
-  for (const auto& group : full_) lowest = std::min(lowest, group->lowest);
-  for (const auto& group : running_) lowest = std::min(lowest, group->lowest);
+Gatherer::Lowest Gatherer::lowest_unsettled() const {
+  Lowest lowest;
+  if (open_ != nullptr) lowest.add(open_->lowest);
+  for (const auto& group : full_) lowest.add(group->lowest);
+  for (const auto& group : running_) lowest.add(group->lowest);
   return lowest;
 }
 

@@ -5,6 +5,7 @@
 // Changes of one caller never fall apart into two commits. Home loop only.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -48,11 +49,21 @@ class Gatherer {
   // Whether `batch` is what the next commit is gathered in.
   bool gathers(const kv::Batch& batch) const;
   // What is in batch() makes an entry at `when` in the index by time.
-  void note(Time when);
+  void note(Time when, Time now);
   // What is in batch() changes a message.
   void note(model::QueueId id);
-  // The earliest time noted for changes that readers may not see yet; Time::max() if there is none.
-  Time lowest_unsettled() const;
+  // The earliest times noted for changes that readers may not see yet; Time::max() if there is
+  // none.
+  struct Lowest {
+    Time any = Time::max();
+    Time ahead = Time::max();  // of those that were in the future when they were noted
+    void add(const Lowest& other) {
+      any = std::min(any, other.any);
+      ahead = std::min(ahead, other.ahead);
+    }
+    void add(Time when, Time now) { add({when, when > now ? when : Time::max()}); }
+  };
+  Lowest lowest_unsettled() const;
 
  private:
   struct Group;

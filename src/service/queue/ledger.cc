@@ -221,12 +221,19 @@ rt::Task<Result<std::vector<QueueRow>>> Ledger::rows(QueueId id, uint32_t first,
 }
 
 Ledger::FloorMark Ledger::mark_floor() {
-  noted_ = Time::max();
-  return {std::min(intake_.lowest_unsettled(), changes_.lowest_unsettled())};
+  noted_ = {};
+  FloorMark mark{intake_.lowest_unsettled()};
+  mark.unsettled.add(changes_.lowest_unsettled());
+  return mark;
 }
 
 void Ledger::raise_floor(const FloorMark& mark, Time first_found) {
-  floor_ = std::max(floor_, std::min({first_found, mark.unsettled, noted_}));
+  floor_ = std::max(floor_, std::min({first_found, mark.unsettled.any, noted_.any}));
+}
+
+void Ledger::raise_floor_ahead(const FloorMark& mark, Time first_found) {
+  floor_ahead_ =
+      std::max(floor_ahead_, std::min({first_found, mark.unsettled.ahead, noted_.ahead}));
 }
 
 Gatherer* Ledger::gatherer_of(const kv::Batch& batch) {
@@ -237,9 +244,11 @@ Gatherer* Ledger::gatherer_of(const kv::Batch& batch) {
 }
 
 void Ledger::note_due(const kv::Batch& batch, Time when) {
-  if (Gatherer* const gatherer = gatherer_of(batch)) gatherer->note(when);
+  const Time now = home_.wall();
+  if (Gatherer* const gatherer = gatherer_of(batch)) gatherer->note(when, now);
   floor_ = std::min(floor_, when);
-  noted_ = std::min(noted_, when);
+  if (when > now) floor_ahead_ = std::min(floor_ahead_, when);
+  noted_.add(when, now);
 }
 
 kv::Range Ledger::due_range(Time until, size_t limit) const {
@@ -250,6 +259,12 @@ kv::Range Ledger::due_range(Time until, size_t limit) const {
   }
   range.entries_max = limit;
   range.bytes_max = kDuePageBytes;
+  return range;
+}
+
+kv::Range Ledger::due_range_ahead(Time now, size_t limit) const {
+  kv::Range range = due_range(Time::max(), limit);
+  range.from = std::max(range.from, due_key(std::max(now, floor_ahead_), QueueId{0}, 0));
   return range;
 }
 

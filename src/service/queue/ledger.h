@@ -143,13 +143,18 @@ class Ledger {
   // was. A reader of the index's front takes a mark, reads, and tells the first entry that it
   // found: the floor rises to it, but for what was being written meanwhile.
   struct FloorMark {
-    Time unsettled;
+    Gatherer::Lowest unsettled;
   };
   FloorMark mark_floor();
   void raise_floor(const FloorMark& mark, Time first_found);
   Time floor() const { return floor_; }
-  // A floor that was wrong would hide rows, so it is never believed for long.
-  void forget_floor() { floor_ = Time(); }
+  // The same for what is in the future: what is due does not lower this one, so a look at what
+  // comes next passes over nothing that has gone. `now` must not go back meanwhile.
+  kv::Range due_range_ahead(Time now, size_t limit) const;
+  void raise_floor_ahead(const FloorMark& mark, Time first_found);
+  // A floor that was wrong would hide rows, so it is never believed for long, nor over a step of
+  // the clock.
+  void forget_floors() { floor_ = floor_ahead_ = Time(); }
   rt::Task<Result<std::vector<model::QueueId>>> by_message_id(std::string message_id, size_t limit);
   rt::Task<Result<std::optional<model::QueueId>>> by_handover(std::string handover_id);
 
@@ -215,7 +220,8 @@ class Ledger {
   std::unordered_map<model::QueueId, Watched> watched_;
   uint64_t generations_ = 0;
   Time floor_;
-  Time noted_ = Time::max();   // the earliest entry written since the last mark
+  Time floor_ahead_;
+  Gatherer::Lowest noted_;     // the earliest entries written since the last mark
   uint64_t audit_number_ = 0;  // of the last entry
   uint64_t audit_kept_ = 0;
   bool audit_tidying_ = false;

@@ -138,7 +138,7 @@ rt::Task<Scheduler::Pass> Scheduler::pass(Time now) {
     next_full_pass_ = core_.home.now() + kBusyRecheck;
   }
   if (full && core_.home.now() >= next_whole_pass_) {
-    core_.ledger.forget_floor();
+    core_.ledger.forget_floors();
     next_whole_pass_ = core_.home.now() + kWholePassEvery;
   }
   const Ledger::FloorMark mark = core_.ledger.mark_floor();
@@ -191,10 +191,9 @@ rt::Task<Duration> Scheduler::look_ahead(Time now) {
   Duration reading;
   std::unordered_map<uint32_t, size_t> wants = dispatcher_.wants();
   begin_ahead(wants);
-  const std::string front = due_key(now, model::QueueId{0}, 0);
   while (!wants.empty()) {
-    kv::Range range = core_.ledger.due_range(Time::max(), kPage);
-    range.from = std::max({range.from, front, ahead_cursor_});
+    kv::Range range = core_.ledger.due_range_ahead(now, kPage);
+    range.from = std::max(range.from, ahead_cursor_);
     const Instant began = core_.home.now();
     auto page = co_await core_.ledger.due(std::move(range));
     reading = reading + (core_.home.now() - began);
@@ -268,16 +267,18 @@ rt::Task<Instant> Scheduler::next_wake(Pass result, Time now) {
   }
   if (result != Pass::complete) co_return latest;
   const Ledger::FloorMark mark = core_.ledger.mark_floor();
-  kv::Range range = core_.ledger.due_range(Time::max(), 1);
   // What is being worked on is due already: the next one is behind it.
-  if (saw_due_) range.from = std::max(range.from, due_key(now, model::QueueId{0}, 0));
+  kv::Range range =
+      saw_due_ ? core_.ledger.due_range_ahead(now, 1) : core_.ledger.due_range(Time::max(), 1);
   auto page = co_await core_.ledger.due(std::move(range));
   if (!page.has_value()) co_return at + kBusyRecheck;
   if (page->entries.empty()) co_return latest;
-  if (!saw_due_ && page->strays.empty()) {
-    core_.ledger.raise_floor(mark, page->entries.front().when);
+  const Time first = page->entries.front().when;
+  if (page->strays.empty()) {
+    if (!saw_due_) core_.ledger.raise_floor(mark, first);
+    if (first > now) core_.ledger.raise_floor_ahead(mark, first);
   }
-  const Duration wait = page->entries.front().when - now;
+  const Duration wait = first - now;
   // While much is due, several rows are worth a look.
   const Duration least = is_busy ? kBusyPause : Duration::milliseconds(1);
   co_return std::min(latest, at + std::max(wait, least));
@@ -598,6 +599,7 @@ rt::Task<void> Scheduler::remember_policy(std::string mark) {
 // looked at that this could make expire. (Steps backwards are the auditor's: rows from the future.)
 rt::Task<void> Scheduler::follow_clock(Duration step) {
   pass_began_ = {};  // by the old clock
+  core_.ledger.forget_floors();
   core_.ports.log.warning("queue.clock_step", {{"seconds", step.s()}});
   if (step < Duration{}) co_return;
   const Time now = core_.now();
