@@ -18,7 +18,7 @@ BANNED = re.compile(
     r"clock_gettime|localtime|localtime_r|mktime|strftime|tzset|std::thread|std::jthread|getenv|srand|random_device)\b")
 BANNED_EXEMPT = {"rt_real", "app", "kv_rocks", "kv_conformance"}
 THIRD_PARTY = re.compile(
-    r'^(openssl/|boost/|rocksdb/|fmt/|nlohmann/|toml\+\+/|CLI/|unbound\.h|gtest/|gmock/|benchmark/|iconv\.h|zstd\.h)')
+    r'^(openssl/|boost/|rocksdb/|fmt/|nlohmann/|toml\+\+/|CLI/|unbound\.h|gtest/|gmock/|benchmark/|iconv\.h|zstd\.h|jemalloc/)')
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
 
@@ -97,6 +97,36 @@ def check_text(path, text, room, findings):
             start = None
 
 
+CASES = 65
+CASE_TEST = re.compile(r"`(src/[\w/]+\.cc): (\w+)\.(\w+)`")
+
+
+def check_cases(findings):
+    """Each published case of mail that got stuck stands in the page, with tests that exist."""
+    page = ROOT / "docs" / "features" / "stuck-cases.md"
+    numbers = []
+    for line in page.read_text().splitlines():
+        match = re.match(r"\| (\d+) \|.*\|([^|]+)\|$", line)
+        if not match:
+            continue
+        number, shown = int(match.group(1)), match.group(2)
+        numbers.append(number)
+        scenarios = re.findall(r"`(scenarios/[^`]+)`", shown)
+        tests = CASE_TEST.findall(shown)
+        if not scenarios and not tests and not shown.strip().startswith("—"):
+            findings.append(f"{page.name}: case {number} names no test")
+        for scenario in scenarios:
+            if not (ROOT / scenario).exists():
+                findings.append(f"{page.name}: case {number}: there is no {scenario}")
+        for file, suite, name in tests:
+            source = ROOT / file
+            pattern = rf"TEST(?:_F|_P)?\(\s*{suite},\s*{name}\s*\)"
+            if not source.exists() or not re.search(pattern, source.read_text()):
+                findings.append(f"{page.name}: case {number}: there is no {suite}.{name} in {file}")
+    if numbers != list(range(1, CASES + 1)):
+        findings.append(f"{page.name}: not the cases 1 to {CASES} in their order")
+
+
 def main():
     rooms = read_floors()
     findings = []
@@ -121,6 +151,7 @@ def main():
             findings.append(f"floors.txt: {room} has no code")
         elif not (SRC / room / "README.md").exists():
             findings.append(f"src/{room}: no README.md")
+    check_cases(findings)
     for finding in findings:
         print(finding)
     return 1 if findings else 0
