@@ -89,6 +89,7 @@ class Hop final : public queue::CarrierSession {
         parse_u64(std::string_view(hop.lane).substr(kLanePrefix.size(), end - kLanePrefix.size()));
     if (number.value_or(UINT64_MAX) >= tally_.lanes_alive) {
       result.lane_fault = model::QueueReason::connection_refused;
+      result.fault.stage = model::Stage::connect;
       result.fault.text = "connection refused";
       result.fault.host = "192.0.2.1";
       co_return result;

@@ -432,6 +432,27 @@ TEST(Lanes, AWorkerThatDiesInAnAttemptKeepsNobodyWaiting) {
   EXPECT_EQ(w.hits(), 0);
 }
 
+TEST(Lanes, AHopThatWorksAgainIsToldOfOnAllLoops) {
+  World w(3, 2);
+  w.set("queue.schedule", "1 h");
+  w.hop(kFar).normal = Behaviour::refuse;
+  std::vector<model::QueueId> ids;
+  for (size_t i = 0; i < 40; ++i) {
+    rt::Loop& loop = w.host.loop(i % 2);
+    auto answer =
+        w.sim.await(loop, w.queue().accept(loop, message_to({"u@far.example"}), w.soon()));
+    ASSERT_TRUE(answer.has_value() && answer->has_value());
+    ids.push_back(**answer);
+  }
+  w.sim.run_for(Duration::minutes(2));
+  EXPECT_EQ(w.resting(), 40U);
+  w.hop(kFar).normal = Behaviour::take;
+  ASSERT_TRUE(w.control(ids.front(), Command::retry).has_value());
+  w.sim.run_for(Duration::seconds(5));
+  EXPECT_EQ(w.outside.arrived_at["u@far.example"], 40);
+  EXPECT_EQ(w.hits(), 0);
+}
+
 TEST(Lanes, ASecondListOfFailedRowsIsFoundByTheAuditor) {
   World w(1, 1, Defect::second_list);
   w.set("queue.sweep", "1 h");

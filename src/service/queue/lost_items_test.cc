@@ -143,7 +143,7 @@ TEST(StuckCases, Case24SendLaterSurvivesAFailureAtItsTime) {
     if (fault == Fault::disk) w.disk.fail_next(1);
     w.sim.run_for(Duration::milliseconds(3));
     if (fault == Fault::death) w.crash_and_restart();
-    w.sim.run_for(Duration::seconds(100));
+    w.sim.run_for(Duration::seconds(fault == Fault::refusal ? 90 : 10));
     EXPECT_EQ(w.row(*id).state, QueueState::relayed) << static_cast<int>(fault);
     EXPECT_EQ(w.outside.arrived_at["bob@far.example"], 1);
     EXPECT_EQ(w.hits(), 0);

@@ -438,7 +438,8 @@ rt::Task<Result<SweepFindings>> Queue::sweep(rt::Loop& home, rt::Deadline deadli
   for (const auto& shard : shards_) {
     PH_CO_TRY(const SweepFindings one,
               co_await on(
-                  home, *shard, "a sweep", [](Shard& s) { return s.auditor().sweep(); }, deadline));
+                  home, *shard, "a sweep",
+                  [](Shard& s) { return s.auditor().sweep(Auditor::Pace::at_once); }, deadline));
     sum += one;
   }
   co_return sum;

@@ -27,6 +27,8 @@ using model::QueueState;
 constexpr size_t kPage = 500;
 constexpr size_t kRepairsMax = 10'000;  // in one sweep; the next one goes on
 constexpr size_t kForgottenAtOnce = 100;
+constexpr int64_t kRest = 4;  // times as long as a gentle sweep has worked
+constexpr Duration kRestMax = Duration::milliseconds(100);
 constexpr Duration kClockStep = Duration::seconds(30);
 constexpr Duration kTolerance = Duration::minutes(2);
 constexpr Duration kLeaseSlack = Duration::seconds(1);  // between a death and its being noted
@@ -54,6 +56,8 @@ struct Tally {
 
 struct Auditor::Walk {
   std::unique_ptr<kv::Snapshot> snapshot;
+  Pace pace = Pace::gentle;
+  Instant went_on;  // when it last began to work again
   Time now;
   SweepFindings findings;
   KeySum expected;
@@ -88,7 +92,7 @@ void Auditor::stop() { scope_.cancel(); }
 
 rt::Task<void> Auditor::run() {
   while (true) {
-    auto findings = co_await sweep();
+    auto findings = co_await sweep(Pace::gentle);
     if (!findings.has_value()) {
       core_.ports.log.warning("queue.sweep_failed", {{"error", findings.error().to_text()}});
     }
@@ -99,8 +103,10 @@ rt::Task<void> Auditor::run() {
   }
 }
 
-rt::Task<Result<SweepFindings>> Auditor::sweep() {
+rt::Task<Result<SweepFindings>> Auditor::sweep(Pace pace) {
   Walk state;
+  state.pace = pace;
+  state.went_on = core_.home.now();
   state.snapshot = core_.ledger.partition().read();
   state.now = core_.now();
   PH_CO_TRY_STATUS(co_await walk(state));
@@ -121,6 +127,19 @@ rt::Task<Result<SweepFindings>> Auditor::sweep() {
 }
 
 // ---- the walk ----
+
+// Between two pages. A walk over a million rows is seconds of work, just when a start has the most
+// to do.
+rt::Task<void> Auditor::rest(Walk& state) {
+  const Duration worked = core_.home.now() - state.went_on;
+  if (state.pace == Pace::gentle && worked > Duration{}) {
+    const rt::Deadline until = core_.home.in(std::min(worked * kRest, kRestMax));
+    co_await rt::sleep(core_.home, until, "the others, in a sweep of the auditor");
+  } else {
+    co_await rt::yield(core_.home);
+  }
+  state.went_on = core_.home.now();
+}
 
 rt::Task<Status> Auditor::walk(Walk& state) {
   PH_CO_TRY_STATUS(co_await walk_rows(state));
@@ -153,7 +172,7 @@ rt::Task<Status> Auditor::walk_rows(Walk& state) {
     const uint64_t to = range.has_value() ? last : UINT64_MAX;
     PH_CO_TRY_STATUS(co_await compare_messages(state, compared, to));
     compared = to;
-    co_await rt::yield(core_.home);
+    co_await rest(state);
   }
   co_return Status{};
 }
@@ -176,7 +195,7 @@ void Auditor::check_row(Walk& state, const QueueRow& row) {
     core_.ports.log.error("queue.faulty_row",
                           {{"id", model::to_text(row.id)}, {"fault", model::fault_of(row)}});
     state.rows_to_repair.push_back(name);
-  } else if (rests && is_overdue(row)) {
+  } else if (rests && is_overdue(state, row)) {
     ++state.findings.overdue;
     core_.ports.log.error("queue.overdue_row", {{"id", model::to_text(row.id)},
                                                 {"state", model::to_text(row.state)},
@@ -214,14 +233,14 @@ void Auditor::check_lease(Walk& state, const QueueRow& row) {
 }
 
 // The scheduler has been over everything that was due at pass_began(): what was due well before
-// that and still is, was forgotten.
-bool Auditor::is_overdue(const QueueRow& row) const {
+// that and, when the sweep began, still was, was forgotten.
+bool Auditor::is_overdue(const Walk& state, const QueueRow& row) const {
   const bool excused = core_.delay_is_excused() || core_.clock_has_stepped();
   if (!core_.accepting_work || excused) return false;
   // What the window holds waits in a lane for its turn, which the clock ends soon enough.
   const bool is_held = core_.window.holds({row.id, row.index}, core_.home.now());
   const Duration patience = is_held ? kTolerance + kWindowTime * 2 : kTolerance;
-  return row.next_action_at + patience < scheduler_.pass_began();
+  return row.next_action_at + patience < std::min(scheduler_.pass_began(), state.now);
 }
 
 // Messages with from <= id < to against the rows counted so far.
@@ -264,7 +283,7 @@ rt::Task<Status> Auditor::walk_index(Walk& state) {
     PH_CO_TRY(kv::Page page, co_await state.snapshot->scan(std::move(*range)));
     for (const kv::Entry& entry : page.entries) state.found.add(entry.key);
     range = std::move(page.rest);
-    co_await rt::yield(core_.home);
+    co_await rest(state);
   }
   co_return Status{};
 }
@@ -303,7 +322,7 @@ rt::Task<Status> Auditor::search_index(Walk& state) {
       state.rows_to_repair.push_back({row->id, row->index});
     }
     range = std::move(page.rest);
-    co_await rt::yield(core_.home);
+    co_await rest(state);
   }
   co_return Status{};
 }

@@ -20,14 +20,16 @@ class Auditor {
   Auditor(Core& core, Clerk& clerk, Scheduler& scheduler);
   ~Auditor();
 
-  // Sweeps now and then every queue.sweep.
+  // Sweeps now and then every queue.sweep, gently: mail goes first.
   void start();
   void stop();
   bool stopped() const { return scope_.active() == 0; }
-  rt::Task<Result<SweepFindings>> sweep();
+  enum class Pace : uint8_t { gentle, at_once };
+  rt::Task<Result<SweepFindings>> sweep(Pace pace);
 
  private:
   struct Walk;
+  rt::Task<void> rest(Walk& walk);
   rt::Task<void> run();
   rt::Task<Status> walk(Walk& walk);
   rt::Task<Status> walk_rows(Walk& walk);
@@ -35,7 +37,7 @@ class Auditor {
   rt::Task<Status> walk_index(Walk& walk);
   rt::Task<Status> search_index(Walk& walk);
   void check_row(Walk& walk, const model::QueueRow& row);
-  bool is_overdue(const model::QueueRow& row) const;
+  bool is_overdue(const Walk& walk, const model::QueueRow& row) const;
   void check_lease(Walk& walk, const model::QueueRow& row);
   rt::Task<Status> repair(Walk& walk);
   rt::Task<Status> repair_row(RowName name, SweepFindings& findings);

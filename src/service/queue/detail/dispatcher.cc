@@ -143,6 +143,7 @@ void Dispatcher::note_work(Lane& lane) {
 
 Dispatcher::Offer Dispatcher::offer(const NextHop& hop, Item& item) {
   Lane& lane = lane_for(hop);
+  learn_from(lane, item);
   if (const Suspension* suspension = core_.suspension_of(lane.name)) {
     results_.hand_back(std::move(item), suspended_by(*suspension));
     return Offer::taken;

@@ -123,7 +123,7 @@ class Dispatcher {
   void note_success(Lane& lane, Worker& worker, const Item& item);
   void note_failure(Lane& lane, const CarryResult& result, Instant began);
   void rest(Lane& lane, Instant began);
-  void call(const std::string& lane);
+  void learn_from(Lane& lane, const Item& item);
   void set_more(Lane& lane);
   void clear_more(Lane& lane);
 
@@ -151,11 +151,14 @@ class Dispatcher {
   std::map<std::pair<Instant, uint64_t>, Lane*> agenda_;
   std::map<uint64_t, Lane*> active_;                     // with work or workers, by number
   std::map<std::pair<uint32_t, uint64_t>, Lane*> more_;  // whose rows may go earlier, by hash
-  std::unordered_map<uint32_t, size_t> called_;  // lanes by hash, whose rows may go now; bounded
-  std::list<Lane*> line_;                        // for a connection
-  std::list<Worker*> idle_;                      // the longest idle one first
+  // By the hash of the lane, bounded: whose rows may go now, and who is wanted for one attempt.
+  std::unordered_map<uint32_t, size_t> resumed_;
+  std::unordered_set<uint32_t> called_;
+  std::list<Lane*> line_;    // for a connection
+  std::list<Worker*> idle_;  // the longest idle one first
   Instant next_tidy_;
   rt::Parking news_;  // for the upkeep
+  Instant started_;
   Instant sleeps_until_;
   rt::Scope upkeep_;
 };

@@ -11,7 +11,8 @@ using model::QueueReason;
 
 namespace {
 
-constexpr size_t kCalledMax = 10'000;
+constexpr size_t kNamedMax = 50'000;
+constexpr Duration kAfterStart = Duration::minutes(2);
 
 // For recipients about which nothing was said.
 QueueHappening silence_of(const CarryResult& result) {
@@ -62,6 +63,7 @@ void Dispatcher::note_success(Lane& lane, Worker& worker, const Item& item) {
   worker.is_probe = false;
   worker.place.settle();
   if (had_rested) {
+    called_.erase(lane.hash);
     lane.allowed = 0;
     lane.ceiling = 0;
     lane.successes = 0;
@@ -94,6 +96,7 @@ void Dispatcher::rest(Lane& lane, Instant began) {
                                                   {"words", breaker.words.text}});
   }
   breaker.rests = true;
+  called_.erase(lane.hash);
   breaker.closed_until = now + random_.jitter(core_.values().get(kLaneProbe), 10);
   const QueueHappening closed = closed_by(breaker, lane.name);
   for (Item& item : lane.queue.take_until(began)) results_.hand_back(std::move(item), closed);
@@ -113,6 +116,24 @@ void Dispatcher::rest(Lane& lane, Instant began) {
     parking->wake();
   }
   attend(lane, now);
+}
+
+// After a start nothing is known of the hops but what rows remember: one to which no connection
+// could be made is asked by one connection, not by as many as a new lane may have. Ten thousand
+// dead lanes cost a third of the attempts that way before the living ones have their turn.
+void Dispatcher::learn_from(Lane& lane, const Item& item) {
+  if (std::exchange(lane.is_known, true)) return;
+  const Instant now = core_.home.now();
+  if (lane.breaker.rests || now > started_ + kAfterStart || item.rows.empty()) return;
+  const model::QueueRow& row = item.rows.front();
+  const bool failed = row.state == model::QueueState::waiting_retry &&
+                      model::kLaneReasons.has(row.reason) && !row.history.empty();
+  if (!failed || row.history.back().stage != model::Stage::connect) return;
+  lane.breaker = {.failures = static_cast<uint32_t>(core_.values().get(kLaneFailures)),
+                  .rests = true,
+                  .closed_until = now,
+                  .fault = row.reason,
+                  .words = row.history.back()};
 }
 
 // ---- what people say ----
@@ -146,23 +167,23 @@ void Dispatcher::suspend(const Suspension& suspension) {
   attend(*lane, core_.home.now());
 }
 
+// Its rows rest in the table, and it may be in no memory of ours: whoever looks ahead finds them by
+// the lane's hash.
 void Dispatcher::resume(const std::string& name) {
   core_.suspensions.erase(name);
-  call(name);
+  reopen(name);
+  if (resumed_.size() >= kNamedMax) resumed_.erase(resumed_.begin());
+  resumed_[lane_hash(name)] = std::max<size_t>(core_.values().get(kWindow) / 10, 1);
+  core_.hint_work();
 }
 
+// One of its rows is looked for, until one has asked the hop.
 void Dispatcher::works_elsewhere(const std::string& name) {
   const Lane* lane = find(name);
   const bool rests = lane != nullptr ? lane->breaker.rests : kept_.contains(name);
-  if (rests) call(name);
-}
-
-// Its rows rest in the table, and it may be in no memory of ours: whoever looks ahead finds them by
-// the lane's hash.
-void Dispatcher::call(const std::string& name) {
+  if (!rests || called_.size() >= kNamedMax) return;
   reopen(name);
-  if (called_.size() >= kCalledMax) called_.erase(called_.begin());
-  called_[lane_hash(name)] = std::max<size_t>(core_.values().get(kWindow) / 10, 1);
+  called_.insert(lane_hash(name));
   core_.hint_work();
 }
 
@@ -180,7 +201,7 @@ void Dispatcher::clear_more(Lane& lane) {
 }
 
 std::unordered_map<uint32_t, size_t> Dispatcher::wants() {
-  std::unordered_map<uint32_t, size_t> out = called_;
+  std::unordered_map<uint32_t, size_t> out = resumed_;
   // Rows of slow lanes are read again when there is room for many: each look ahead reads the table.
   const bool is_filled = core_.window.size() > core_.values().get(kWindow) / 2;
   for (const auto& [key, lane] : more_) {
@@ -189,10 +210,13 @@ std::unordered_map<uint32_t, size_t> Dispatcher::wants() {
     const size_t rows = lane->queue.rows();
     if (rows < (cap + 1) / 2) out[lane->hash] += cap - rows;
   }
+  if (is_filled) return out;
+  for (const uint32_t hash : called_) out.try_emplace(hash, 1);
   return out;
 }
 
 void Dispatcher::nothing_more(uint32_t hash) {
+  resumed_.erase(hash);
   called_.erase(hash);
   while (true) {
     const auto at = more_.lower_bound({hash, 0});

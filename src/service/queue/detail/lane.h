@@ -100,6 +100,7 @@ struct Lane {
   RateBucket bucket;
 
   Breaker breaker;
+  bool is_known = false;  // by what its rows tell of it, at least
   Instant probed_at;
   bool probe_asked = false;  // somebody wants to know now
   size_t allowed = 0;        // connections, by what the hop did so far; 0: not known yet

@@ -24,12 +24,14 @@ using model::QueueState;
 constexpr size_t kPage = 500;
 constexpr size_t kPlacementsMax = 512;
 constexpr Duration kBusyRecheck = Duration::seconds(1);
+constexpr Duration kLeastPause = Duration::milliseconds(1);
 constexpr Duration kBusyPause = Duration::milliseconds(200);
 constexpr Duration kWholePassEvery = Duration::seconds(60);
 constexpr Duration kLookAheadPause = Duration::milliseconds(20);
 constexpr int64_t kLookAheadRest = 4;  // times as long as reading took
 constexpr Duration kRouteTime = Duration::seconds(30);
 constexpr Duration kRouteHang = Duration::seconds(40);  // the router has not kept its word
+constexpr Duration kTryAgain = Duration::seconds(5);    // what the store did not take
 constexpr Duration kRoutePostponed = Duration::seconds(5);
 constexpr size_t kStumblesMax = 10'000;
 constexpr Duration kAsleep = Duration::days(30);  // Defect::lost_wake_up
@@ -119,7 +121,8 @@ rt::Task<void> Scheduler::run() {
       const Duration reading = co_await look_ahead(now);
       next_look_ahead_ = core_.home.now() + std::max(kLookAheadPause, reading * kLookAheadRest);
     }
-    const Instant wake = co_await next_wake(result, now);
+    const Instant wanted = co_await next_wake(result, now);
+    const Instant wake = std::max(wanted, core_.home.now() + kLeastPause);  // reading takes a while
     if (core_.ports.defect == Defect::lost_wake_up) {
       co_await rt::sleep(core_.home, core_.home.in(kAsleep), "nothing, on purpose");
     }
@@ -280,7 +283,7 @@ rt::Task<Instant> Scheduler::next_wake(Pass result, Time now) {
   }
   const Duration wait = first - now;
   // While much is due, several rows are worth a look.
-  const Duration least = is_busy ? kBusyPause : Duration::milliseconds(1);
+  const Duration least = is_busy ? kBusyPause : kLeastPause;
   co_return std::min(latest, at + std::max(wait, least));
 }
 
@@ -301,10 +304,7 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
   Placed placed;
   Status got = co_await read_rows(group, placed);
   if (!got.has_value()) {
-    // The auditor repairs or sets aside what cannot be read; until then it is not looked at again.
-    for (Taken& taken : group.taken) taken.abandon();
-    core_.ports.log.warning("queue.message_unreadable",
-                            {{"id", model::to_text(group.id)}, {"error", got.error().to_text()}});
+    give_up(group.taken, got.error(), group.id);
     charge.done();
     co_return;
   }
@@ -336,6 +336,20 @@ rt::Task<void> Scheduler::place(Group group, Reach reach) {
   }
   co_await finish(std::move(placed));
   charge.done();
+}
+
+// A message that is being changed, or a store that does not answer, is tried again soon. What
+// cannot be read the auditor repairs or sets aside; until then it is not looked at again.
+void Scheduler::give_up(std::vector<Taken>& all, const Error& error, model::QueueId id) {
+  if (error.disposition() == Disposition::transient) {
+    for (Taken& taken : all) taken.abandon(core_.home.now() + kTryAgain);
+    core_.ports.log.info("queue.read_put_off",
+                         {{"id", model::to_text(id)}, {"error", error.to_text()}});
+    return;
+  }
+  for (Taken& taken : all) taken.abandon();
+  core_.ports.log.warning("queue.message_unreadable",
+                          {{"id", model::to_text(id)}, {"error", error.to_text()}});
 }
 
 // Working on this message has failed twice without an answer: its rows rest, visibly, and the
@@ -403,7 +417,7 @@ rt::Task<void> Scheduler::finish(Placed placed) {
   auto applied = co_await clerk_.apply(id, std::move(placed.changes), nullptr, deadline);
   if (!applied.has_value()) {
     core_.note_delay();
-    for (Taken& taken : placed.taken) taken.abandon();
+    for (Taken& taken : placed.taken) taken.abandon(core_.home.now() + kTryAgain);
     core_.ports.log.warning("queue.change_failed",
                             {{"id", model::to_text(id)}, {"error", applied.error().to_text()}});
   }

@@ -72,6 +72,7 @@ class Scheduler {
   rt::Task<void> place(Group group, Reach reach);
   rt::Task<void> place_slowly(SlowRoutes::Place held, MessageFacts facts, model::QueueRow row,
                               Taken taken);
+  void give_up(std::vector<Taken>& all, const Error& error, model::QueueId id);
   rt::Task<void> finish(Placed placed);
   rt::Task<Status> read_rows(Group& group, Placed& placed);
   bool is_to_try(const model::QueueRow& row, Reach reach) const;

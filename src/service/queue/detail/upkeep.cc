@@ -27,6 +27,7 @@ constexpr Duration kLeaseMost = Duration::minutes(20);  // beyond that of an att
 }  // namespace
 
 void Dispatcher::start() {
+  started_ = core_.home.now();
   if (upkeep_.active() == 0) upkeep_.spawn("upkeep of the lanes", upkeep());
 }
 

@@ -1,11 +1,21 @@
 #include "service/queue/detail/window.h"
 
+#include <algorithm>
+
 namespace ph::queue {
 
 void Taken::release() {
   if (window_ == nullptr) return;
   const auto at = window_->rows_.find(name_);
   if (at != window_->rows_.end() && at->second.ticket == ticket_) window_->rows_.erase(at);
+  window_ = nullptr;
+}
+
+void Taken::abandon(Instant until) {
+  if (window_ == nullptr) return;
+  const auto at = window_->rows_.find(name_);
+  const bool is_mine = at != window_->rows_.end() && at->second.ticket == ticket_;
+  if (is_mine) at->second.until = std::min(at->second.until, until);
   window_ = nullptr;
 }
 

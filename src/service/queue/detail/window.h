@@ -44,6 +44,8 @@ class Taken {
   void release();
   // Leaves the row in the window until the clock ends that: it must not be taken again at once.
   void abandon() { window_ = nullptr; }
+  // The same, but no longer than until then.
+  void abandon(Instant until);
 
  private:
   friend class Window;
