@@ -432,6 +432,29 @@ TEST(Lanes, AWorkerThatDiesInAnAttemptKeepsNobodyWaiting) {
   EXPECT_EQ(w.hits(), 0);
 }
 
+TEST(Lanes, RowsThatFindNoRoomAreNotAskedAgainEverySecond) {
+  World w;
+  w.set("queue.window", "100");
+  w.set("queue.lane-connections", "1");
+  w.set("queue.schedule", "10 min");
+  w.hop(kFar).normal = Behaviour::refuse;
+  send(w, 300);
+  w.sim.run_for(Duration::minutes(8));
+  w.hop(kFar).normal = Behaviour::take;
+  w.hop(kFar).each = Duration::seconds(1);
+  w.sim.run_for(Duration::minutes(4));  // all have come due
+  EXPECT_GT(w.outside.arrived_at["u@far.example"], 50);
+  const auto page = w.sim.await(w.loop(), w.queue().list(w.loop(), {}, "", 1000, w.soon()));
+  ASSERT_TRUE(page.has_value() && page->has_value());
+  size_t soon = 0;
+  for (const ListedRow& listed : (*page)->rows) {
+    soon += listed.row.next_action_at < w.sim.wall() + Duration::seconds(10) ? 1 : 0;
+  }
+  EXPECT_LT(soon, 40U);
+  EXPECT_GT(w.resting(), 60U);
+  EXPECT_EQ(w.hits(), 0);
+}
+
 TEST(Lanes, AHopThatWorksAgainIsToldOfOnAllLoops) {
   World w(3, 2);
   w.set("queue.schedule", "1 h");

@@ -55,8 +55,10 @@ QueueHappening Dispatcher::note_result(Lane& lane, Worker& worker, const Item& i
 void Dispatcher::note_success(Lane& lane, Worker& worker, const Item& item) {
   const bool had_rested = lane.breaker.rests;
   if (had_rested || lane.breaker.failures > 0 || item.waited_for_lane) {
+    // The moments given to rows that found no room stand: else each success would give them anew,
+    // and all would come to ask every second.
+    if (had_rested || lane.breaker.failures > 0) lane.room_at = {};
     lane.breaker = {};
-    lane.room_at = {};
     if (!lane.may_have_more) core_.hint_work();
     set_more(lane);
   }
